@@ -1,0 +1,129 @@
+"""Run every check of the project; `nox` alone runs what a change must pass."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"  # an interpreter that is not here is skipped, not fetched
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests", "coverage", "docs"]
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS = ["3.11", "3.12", "3.13"]
+EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
+TEST_ENV = {"PYTHONASYNCIODEBUG": "1"}
+
+# In these rooms every branch is tested: they decide what is sent, what is repeated and what is said to have happened.
+FULLY_COVERED = "errors _elements payloads _usersig _retry _rate _regions _json _codec _messages commands _protocol callbacks".split()
+
+
+def _install(session: nox.Session, *groups: str, extras: list[str] = EXTRAS, options: tuple[str, ...] = ()) -> None:
+    tools = nox.project.dependency_groups(PYPROJECT, *groups)
+    session.install("-e", f".[{','.join(extras)}]", *tools, *options)
+
+
+def _pytest(session: nox.Session, data_file: str) -> None:
+    env = TEST_ENV | {"COVERAGE_FILE": data_file}
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=env)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and who imports whom."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of the package and of a file that uses its public names."""
+    _install(session, "types")
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "deskim", "--ignoreexternal")
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("speed", ["fast", "plain"])
+def tests(session: nox.Session, speed: str) -> None:
+    """Run the tests, with the packages of the extra `fast` and without them."""
+    extras = [extra for extra in EXTRAS if extra != "fast" or speed == "fast"]
+    _install(session, "tests", "neighbours", extras=extras)
+    if speed == "plain":
+        _refuse(session, "orjson", "httptools")
+    _pytest(session, f".coverage.{session.python}-{speed}")
+
+
+def _refuse(session: nox.Session, *packages: str) -> None:
+    found = f"[name for name in {packages!r} if importlib.util.find_spec(name)]"
+    session.run("python", "-c", f"import importlib.util, sys; sys.exit(str({found}) if {found} else 0)")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Judge the branch coverage of what `tests` ran: 95 % everywhere, 100 % where it decides."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "tests"))
+    session.run("coverage", "combine", "--keep", "-q")
+    session.run("coverage", "report")
+    session.run("coverage", "report", f"--include={_files(session, '_transport')}", "--fail-under=95")
+    session.run("coverage", "report", f"--include={_files(session, *FULLY_COVERED)}", "--fail-under=100")
+
+
+def _files(session: nox.Session, *rooms: str) -> str:
+    missing = [room for room in rooms if not list(ROOT.glob(f"deskim/{room}*"))]
+    if missing:
+        session.error(f"no such room: {', '.join(missing)}")
+    return ",".join(f"deskim/{room}.py,deskim/{room}/*" for room in rooms)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning or a reference that leads nowhere fails."""
+    _install(session, "docs")
+    shutil.rmtree("docs/_build", ignore_errors=True)
+    session.run("sphinx-build", "-n", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session(python="3.11")
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the oldest releases that the package claims to work with."""
+    pins = Path(session.create_tmp()) / "lowest.txt"
+    session.install("uv")
+    compile_ = ["uv", "pip", "compile", "pyproject.toml", "--resolution", "lowest-direct", "--python-version", "3.11"]
+    session.run(*compile_, "--all-extras", "--quiet", "--no-header", "-o", str(pins))
+    _install(session, "tests", options=("-c", str(pins)))
+    session.run("pytest", *session.posargs, env=TEST_ENV)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build both archives, look into them, and import what is installed from the wheel."""
+    dist = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.install("build[uv]" if session.venv_backend == "uv" else "build", "twine")
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    session.run("twine", "check", "--strict", *map(str, dist.iterdir()))
+    _look_into(session, dist)
+    session.install("--force-reinstall", *map(str, dist.glob("*.whl")))
+    session.chdir(dist)  # away from the sources
+    session.run("python", "-W", "error", "-c", "import deskim; print(deskim.__file__, deskim.__version__)")
+
+
+def _look_into(session: nox.Session, dist: Path) -> None:
+    wheel = zipfile.ZipFile(next(dist.glob("*.whl"))).namelist()
+    source = tarfile.open(next(dist.glob("*.tar.gz"))).getnames()
+    strays = [name for name in wheel if not name.startswith(("deskim/", "deskim-"))]
+    allowed = ("deskim/", "PKG-INFO", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", ".gitignore")
+    strays += [name for name in source if not name.split("/", 1)[-1].startswith(allowed)]
+    if strays or "deskim/py.typed" not in wheel:
+        session.error(f"the archives hold {strays or 'no py.typed'}")
