@@ -22,7 +22,9 @@ EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
 TEST_ENV = {"PYTHONASYNCIODEBUG": "1"}
 
 # In these rooms every branch is tested: they decide what is sent, what is repeated and what is said to have happened.
-FULLY_COVERED = "errors _elements payloads _usersig _retry _rate _regions _json _codec _messages commands _protocol callbacks".split()
+FULLY_COVERED = """
+    errors _json _elements payloads _usersig _retry _rate _regions _codec _messages commands _protocol callbacks
+""".split()
 
 
 def _install(session: nox.Session, *groups: str, extras: list[str] = EXTRAS, options: tuple[str, ...] = ()) -> None:
@@ -120,8 +122,11 @@ def package(session: nox.Session) -> None:
 
 
 def _look_into(session: nox.Session, dist: Path) -> None:
-    wheel = zipfile.ZipFile(next(dist.glob("*.whl"))).namelist()
-    source = tarfile.open(next(dist.glob("*.tar.gz"))).getnames()
+    with (
+        zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel_file,
+        tarfile.open(next(dist.glob("*.tar.gz"))) as source_file,
+    ):
+        wheel, source = wheel_file.namelist(), source_file.getnames()
     strays = [name for name in wheel if not name.startswith(("deskim/", "deskim-"))]
     allowed = ("deskim/", "PKG-INFO", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", ".gitignore")
     strays += [name for name in source if not name.split("/", 1)[-1].startswith(allowed)]

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+from sybil import Example, Sybil
+from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
+
+from deskim.testing import FakeDesk
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SYBIL = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()], path=str(ROOT))
+EXAMPLES = [example for page in PAGES for example in SYBIL.parse(page)]
+
+
+def _name(example: Example) -> str:
+    return f"{Path(example.path).relative_to(ROOT)}:{example.line}"
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeDesk]:
+    """Serve a fake Desk from a thread of its own and name it in the environment, as a reader's shell would."""
+    fake = FakeDesk(secret_key="a made-up key")
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(fake.serve()) as served:
+        monkeypatch.setenv("DESKIM_SDK_APP_ID", str(fake.sdk_app_id))
+        monkeypatch.setenv("DESKIM_SECRET_KEY", "a made-up key")
+        monkeypatch.setenv("DESKIM_BASE_URL", served.base_url)
+        monkeypatch.chdir(tmp_path)  # what a program writes goes away with the test
+        yield fake
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=_name)
+def test_every_block_of_python_runs_as_pasted(example: Example, desk: FakeDesk) -> None:
+    """Each block of the README and the documentation is a program of its own that ends without an error."""
+    example.namespace.clear()
+    example.namespace["__name__"] = "__main__"
+    example.evaluate()
+    assert "__main__" == example.namespace["__name__"]
+
+
+def test_the_readme_sends_what_it_says(desk: FakeDesk) -> None:
+    """The three programs of the README reach a session, a user and a user with a card."""
+    for example in EXAMPLES:
+        if Path(example.path) == ROOT / "README.md":
+            example.namespace.clear()
+            example.namespace["__name__"] = "__main__"
+            example.evaluate()
+    assert 3 == len(desk.messages)
