@@ -23,7 +23,7 @@ TEST_ENV = {"PYTHONASYNCIODEBUG": "1"}
 
 # In these rooms every branch is tested: they decide what is sent, what is repeated and what is said to have happened.
 FULLY_COVERED = """
-    errors _json _elements payloads _usersig _retry _rate _regions _codec _messages commands _protocol callbacks
+    errors _checks _elements payloads _usersig _retry _rate _regions _codec _messages commands _protocol callbacks
 """.split()
 
 
