@@ -1,0 +1,51 @@
+"""What can go wrong, what is known of the message then, and what to do about it."""
+
+from __future__ import annotations
+
+from ._answer import from_code
+from ._table import CODES, ErrorCode, lookup
+from ._tree import (
+    AgentUnavailableError,
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ClientClosedError,
+    ConfigurationError,
+    ConnectionFailedError,
+    Delivery,
+    DeskError,
+    MessageError,
+    MessageTooLargeError,
+    PermissionDeniedError,
+    RateLimitError,
+    ReplyError,
+    ReplyLostError,
+    RetryKind,
+    ServerError,
+    SessionNotFoundError,
+)
+
+__all__ = [
+    "CODES",
+    "APIError",
+    "AgentUnavailableError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ClientClosedError",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "Delivery",
+    "DeskError",
+    "ErrorCode",
+    "MessageError",
+    "MessageTooLargeError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ReplyError",
+    "ReplyLostError",
+    "RetryKind",
+    "ServerError",
+    "SessionNotFoundError",
+    "from_code",
+    "lookup",
+]
