@@ -1,0 +1,30 @@
+"""Values to wire and back. This room alone knows cattrs and JSON."""
+
+from __future__ import annotations
+
+from ._bodies import dump_body, dump_element, load_body, load_element, with_text_data
+from ._json import dumps, dumps_plain, is_portable, loads, loads_reply
+from ._payloads import data_text, dump_payload, load_payload, parse_data
+from ._shapes import Shape, converter, nested, pascal, shape_of
+
+__all__ = [
+    "Shape",
+    "converter",
+    "data_text",
+    "dump_body",
+    "dump_element",
+    "dump_payload",
+    "dumps",
+    "dumps_plain",
+    "is_portable",
+    "load_body",
+    "load_element",
+    "load_payload",
+    "loads",
+    "loads_reply",
+    "nested",
+    "parse_data",
+    "pascal",
+    "shape_of",
+    "with_text_data",
+]

@@ -1,0 +1,128 @@
+"""Elements to the MsgBody array and back: MsgType and MsgContent nesting (647/74355).
+
+Loading is total: an element that is unknown, or not as documented, survives as a ``RawElem``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, cast
+
+from attrs import evolve
+
+from .._elements import (
+    CustomElem,
+    Elem,
+    FaceElem,
+    FileElem,
+    ImageElem,
+    ImageInfo,
+    LocationElem,
+    RawElem,
+    SoundElem,
+    TextElem,
+    VideoFileElem,
+    parse_payloads_with,
+)
+from ._json import is_portable
+from ._payloads import data_text, parse_data
+from ._shapes import Shape, Wire, nested, pascal, shape_of
+
+_DOWNLOAD = {"uuid": "UUID", "download_flag": "Download_Flag"}
+#: Url, URL and VideoUrl; Download_Flag and VideoDownloadFlag: the page spells them so (647/74355).
+_SPELLINGS: dict[type, dict[str, str]] = {
+    SoundElem: _DOWNLOAD,
+    FileElem: _DOWNLOAD,
+    ImageElem: {"uuid": "UUID"},
+    ImageInfo: {"url": "URL"},
+    VideoFileElem: {"video_uuid": "VideoUUID", "thumb_uuid": "ThumbUUID"},
+}
+_CLASSES: dict[str, type] = {
+    "TIMTextElem": TextElem,
+    "TIMLocationElem": LocationElem,
+    "TIMFaceElem": FaceElem,
+    "TIMCustomElem": CustomElem,
+    "TIMSoundElem": SoundElem,
+    "TIMImageElem": ImageElem,
+    "TIMFileElem": FileElem,
+    "TIMVideoFileElem": VideoFileElem,
+}
+#: Elements whose values may be written differently by orjson and json: floats, or JSON of the caller's own.
+_OPEN = (LocationElem, RawElem)
+
+
+@cache
+def _shapes() -> dict[str, Shape]:
+    nested(ImageInfo, shape_of(ImageInfo, pascal, _SPELLINGS[ImageInfo]))
+    return {kind: shape_of(cls, pascal, _SPELLINGS.get(cls)) for kind, cls in _CLASSES.items()}
+
+
+@cache
+def _dumpers() -> dict[type, Callable[[Any], Any]]:
+    dumpers = {_CLASSES[kind]: _in_element(kind, shape.dump) for kind, shape in _shapes().items()}
+    return {**dumpers, CustomElem: _custom(dumpers[CustomElem]), RawElem: _raw}
+
+
+def _in_element(kind: str, dump: Callable[[Any], Wire]) -> Callable[[Any], Wire]:
+    return lambda elem: {"MsgType": kind, "MsgContent": dump(elem)}
+
+
+def _custom(dump: Callable[[Any], Wire]) -> Callable[[CustomElem], Wire]:
+    return lambda elem: dump(with_text_data(elem))
+
+
+def with_text_data(elem: CustomElem) -> CustomElem:
+    """Return the element with its payload written out as the JSON text of Data."""
+    return elem if isinstance(elem.data, str) else evolve(elem, data=data_text(elem.data))
+
+
+def _raw(elem: RawElem) -> Any:
+    if not elem.msg_type:
+        return elem.msg_content
+    return {"MsgType": elem.msg_type, "MsgContent": elem.msg_content, **elem.extra}
+
+
+def dump_element(elem: Elem) -> Any:
+    """Return an element as it stands in a MsgBody array."""
+    return _dumpers()[type(elem)](elem)
+
+
+def dump_body(elements: Iterable[Elem]) -> tuple[list[Any], bool]:
+    """Return the MsgBody array, and whether orjson and json write it alike."""
+    dumpers = _dumpers()
+    portable = True
+    body: list[Any] = []
+    for elem in elements:
+        wire = dumpers[type(elem)](elem)
+        body.append(wire)
+        portable = portable and ((type(elem) not in _OPEN and not elem.extra) or is_portable(wire))
+    return body, portable
+
+
+def load_element(wire: Any) -> Elem:
+    """Return the element that ``wire`` stands for; never fails, and dumps to what it was loaded from."""
+    if not isinstance(wire, dict):
+        return RawElem.loaded("", wire)
+    parts = dict(cast("Wire", wire))
+    kind, content = parts.pop("MsgType", None), parts.pop("MsgContent", None)
+    if not isinstance(kind, str) or not kind or "MsgContent" not in wire:
+        return RawElem.loaded("", cast("Wire", wire))
+    known = None if parts else _load_known(kind, content)
+    return known if known is not None and dump_element(known) == wire else RawElem.loaded(kind, content, parts)
+
+
+def _load_known(kind: str, content: Any) -> Elem | None:
+    shape = _shapes().get(kind)
+    try:
+        return shape and cast("Elem", shape.load(content))
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def load_body(wire: Iterable[Any]) -> tuple[Elem, ...]:
+    """Return the elements of a MsgBody array."""
+    return tuple(map(load_element, wire))
+
+
+parse_payloads_with(parse_data)

@@ -1,0 +1,95 @@
+"""Strict JSON: the same bytes with orjson and without, and nothing that JSON cannot say.
+
+UTF-8 is not escaped: ``\\u``-escaped Chinese is up to three times the size, against a limit of 12 KB (1229/68821).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, cast
+
+from .._checks import plain
+from ..errors import MessageError
+
+try:
+    import orjson
+except ImportError:  # the extra `fast` is optional
+    orjson = None  # type: ignore[assignment]
+
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+_stdlib_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def _stdlib_dumps(value: object) -> bytes:
+    return _stdlib_encode(value).encode()
+
+
+_fast_dumps: Callable[[object], bytes] = _stdlib_dumps if orjson is None else orjson.dumps
+
+
+def dumps_plain(value: object, *, portable: bool = True) -> bytes:
+    """Return compact UTF-8 JSON of a value that is plain already; raises ``MessageError`` for lone surrogates.
+
+    ``portable`` says that the value holds nothing that orjson and json write differently.
+    """
+    try:
+        return _fast_dumps(value) if portable else _stdlib_dumps(value)
+    except (UnicodeEncodeError, TypeError):
+        path = surrogate_path(value) or "a value"
+    raise MessageError(f"{path} holds half of a surrogate pair, which is no character: remove it or join it with its pair")
+
+
+def dumps(value: object) -> bytes:
+    """Return compact UTF-8 JSON of any value; raises ``MessageError`` for what JSON cannot say."""
+    copy = plain(value)
+    return dumps_plain(copy, portable=is_portable(copy))
+
+
+def is_portable(value: Any) -> bool:
+    """Tell whether orjson and json write a plain value alike.
+
+    They differ on floats in exponent notation (1e-7, 1e-07) and on integers beyond 64 bits.
+    """
+    if isinstance(value, dict):
+        return all(map(is_portable, cast("dict[str, Any]", value).values()))
+    if isinstance(value, list):
+        return all(map(is_portable, cast("list[Any]", value)))
+    if isinstance(value, float):
+        return "e" not in repr(value)
+    return not isinstance(value, int) or _INT64_MIN <= value <= _INT64_MAX
+
+
+def surrogate_path(value: Any, path: str = "") -> str | None:
+    """Return where a plain value holds a lone surrogate, or ``None``."""
+    if isinstance(value, str):
+        return (path or "the value") if any("\ud800" <= c <= "\udfff" for c in value) else None
+    items: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, dict):
+        items = [(f"{path}.{k}" if path else k, [k, v]) for k, v in cast("dict[str, Any]", value).items()]
+    elif isinstance(value, list):
+        items = [(path, v) for v in cast("list[Any]", value)]
+    return next((found for where, item in items if (found := surrogate_path(item, where))), None)
+
+
+def loads(data: bytes | str) -> Any:
+    """Return the value of a JSON text; raises ``ValueError`` for anything else, NaN among it."""
+    try:
+        return json.loads(data, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    msg = f"{name} is not JSON"
+    raise ValueError(msg)
+
+
+def loads_reply(data: bytes) -> Any:
+    """Return the value of a reply: like :func:`loads`, and faster where orjson is installed."""
+    if orjson is not None:
+        try:
+            return orjson.loads(data)
+        except ValueError:  # what it refuses beyond JSON (lone surrogates, depth), the standard library decides
+            pass
+    return loads(data)

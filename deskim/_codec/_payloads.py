@@ -1,0 +1,147 @@
+"""Desk's own messages to the JSON text of a custom element's Data, and back (269/96058)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, cast
+
+from attrs import frozen
+
+from .. import payloads as p
+from ._json import dumps_plain, is_portable, loads
+from ._shapes import Shape, Wire, camel, merge, nested, shape_of
+
+_SPELLINGS: dict[type, dict[str, str]] = {p.TaskInfo: {"task_id": "taskID", "node_id": "nodeID"}}
+_NESTED = (p.Choice, p.CardField, p.BotChoice, p.TaskInfo, p.InputVariable, p.RatingOption)
+
+
+@frozen
+class _Layout:
+    """Say where a payload's fields stand: those of ``top`` beside ``src``, all others under ``body`` if there is one."""
+
+    cls: type[p.Payload]
+    body: str = "content"
+    top: tuple[str, ...] = ()
+    fixed: tuple[tuple[str, str], ...] = ()
+    fixed_in_body: tuple[tuple[str, str], ...] = ()
+
+
+_LAYOUTS = (
+    _Layout(p.Card),
+    _Layout(p.OrderCard),
+    _Layout(p.Branch),
+    _Layout(p.CollectForm),
+    _Layout(p.WelcomeMessage, fixed=(("subtype", p.WelcomeMessage.subtype),)),
+    _Layout(p.ClarifyMessage, fixed=(("subtype", p.ClarifyMessage.subtype),)),
+    _Layout(p.RichText, body=""),
+    _Layout(p.StreamText, body=""),
+    _Layout(p.Thinking, body=""),
+    _Layout(p.TimeoutWarning, body=""),
+    _Layout(p.TaskBranch, top=("status", "optionType", "taskInfo")),
+    _Layout(p.TaskForm, top=("nodeStatus",)),
+    _Layout(p.RatingCard, body="menuContent"),
+    _Layout(p.RatingSettings),
+    _Layout(p.SeatStatus, fixed_in_body=(("command", "updateSeatStatus"),)),
+)
+
+
+@frozen
+class _PayloadCodec:
+    layout: _Layout
+    shape: Shape
+
+    def dump(self, payload: p.Payload) -> Wire:
+        """Return the payload as a wire object, its ``extra`` merged in."""
+        layout = self.layout
+        flat = self.shape.dump(payload)
+        top = {name: flat.pop(name) for name in layout.top if name in flat}
+        body = {layout.body: {**dict(layout.fixed_in_body), **flat}} if layout.body else flat
+        # The marker 0 tells Desk's messages from an application's own (269/96058)
+        wire = {"src": payload.src, **dict(layout.fixed), **top, **body, "customerServicePlugin": 0}
+        return self._with_extra(wire, payload.extra) if payload.extra else wire
+
+    def _with_extra(self, wire: Wire, extra: Mapping[str, Any]) -> Wire:
+        deeper = extra.get(self.layout.body)
+        if isinstance(deeper, dict):
+            wire[self.layout.body] = merge(wire[self.layout.body], cast("Wire", deeper))
+        return merge(wire, extra)
+
+    def load(self, wire: Wire) -> p.Payload:
+        """Return the payload of a wire object; raises ``TypeError``, ``KeyError`` or ``ValueError`` where it is none."""
+        layout = self.layout
+        body = wire[layout.body] if layout.body else wire
+        top = {name: wire[name] for name in layout.top if name in wire}
+        names = self.shape.names.difference(layout.top)
+        if not all(wire[name] == value for name, value in layout.fixed):
+            raise ValueError(layout.fixed)
+        flat = {name: value for name, value in body.items() if name in names}
+        loaded: p.Payload = self.shape.load({**flat, **top})
+        extra = self._extra(wire, body, names)
+        if extra:
+            object.__setattr__(loaded, "extra", extra)
+        return loaded
+
+    def _extra(self, wire: Wire, body: Wire, names: frozenset[str]) -> Wire:
+        layout = self.layout
+        inside = names.union(name for name, _ in layout.fixed_in_body)
+        at_top = {"src", "customerServicePlugin", *layout.top, *(name for name, _ in layout.fixed)}
+        at_top |= {layout.body} if layout.body else names
+        extra = {name: value for name, value in wire.items() if name not in at_top}
+        deeper = {name: value for name, value in body.items() if name not in inside} if layout.body else {}
+        return {**extra, layout.body: deeper} if deeper else extra
+
+
+@cache
+def _codecs() -> dict[type[p.Payload], _PayloadCodec]:
+    for cls in _NESTED:
+        nested(cls, shape_of(cls, camel, _SPELLINGS.get(cls)))
+    return {layout.cls: _PayloadCodec(layout, shape_of(layout.cls, camel, keep_extra=False)) for layout in _LAYOUTS}
+
+
+@cache
+def _by_src() -> dict[str, list[_PayloadCodec]]:
+    found: dict[str, list[_PayloadCodec]] = {}
+    for cls, codec in _codecs().items():
+        found.setdefault(cls.src, []).append(codec)
+    return found
+
+
+def dump_payload(payload: p.Payload) -> Wire:
+    """Return a payload as the object that its JSON text holds."""
+    return _codecs()[type(payload)].dump(payload)
+
+
+def load_payload(wire: Wire) -> p.Payload | Wire:
+    """Return the payload that a Data object stands for, or the object itself where deskim has no class for it.
+
+    The Android client sends ``src`` 15 as a number too, so ``src`` compares as text.
+    """
+    if _is_desk(wire):
+        for codec in _by_src().get(str(wire.get("src")), ()):
+            try:
+                return codec.load(wire)
+            except (TypeError, KeyError, ValueError, AttributeError):
+                continue
+    return wire
+
+
+def _is_desk(wire: Wire) -> bool:
+    """Tell Desk's messages by the test of Tencent's own web client: customerServicePlugin 0, or chatbotPlugin 1."""
+    return wire.get("customerServicePlugin") in (0, "0") or wire.get("chatbotPlugin") in (1, "1")
+
+
+def data_text(data: p.Payload | Mapping[str, Any]) -> str:
+    """Return the text of a custom element's Data: JSON inside the JSON of the body (1229/68821)."""
+    if isinstance(data, p.Payload):
+        return dumps_plain(dump_payload(data), portable=not data.extra or is_portable(data.extra)).decode()
+    return dumps_plain(data, portable=is_portable(data)).decode()
+
+
+def parse_data(text: str) -> p.Payload | Wire | None:
+    """Return what a custom element's Data says: a payload, a mapping where the kind is unknown, else ``None``."""
+    try:
+        wire = loads(text)
+    except ValueError:
+        return None
+    return load_payload(cast("Wire", wire)) if isinstance(wire, dict) else None
