@@ -1,0 +1,105 @@
+"""How many calls a second: the settings, and the arithmetic of who may go when. No waiting, no clock.
+
+Tencent's pages state 200 calls a second per API and application for Desk's siblings (1047/35477); Desk's state none.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from attrs import field, frozen
+
+from .errors import ConfigurationError
+
+
+class Lane(StrEnum):
+    """Say who waits: somebody in front of a screen, or a batch."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+def _rate(_: object, __: object, value: object) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value < math.inf:  # type: ignore[operator]
+        raise ConfigurationError(f"RateLimit.per_second must be a number above 0, not {value!r}")
+
+
+def _burst(_: object, __: object, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"RateLimit.burst must be a whole number from 1, not {value!r}")
+
+
+@frozen
+class RateLimit:
+    """Say how many calls a client starts: in no second more than ``per_second + burst``, on average ``per_second``.
+
+    The burst is for single sends; a batch spaces its calls.
+    """
+
+    per_second: float = field(validator=_rate)
+    burst: int = field(default=5, validator=_burst)
+
+
+@runtime_checkable
+class Pacer(Protocol):
+    """Decide when a call may start; give one of your own as ``rate_limit=`` to share a quota among processes."""
+
+    async def acquire(self, lane: Lane) -> None:
+        """Return when the next call may start; ``lane`` says who waits. It may be cancelled while it waits."""
+        ...
+
+    def slow_down(self, retry_after: float | None) -> None:
+        """Take note that Desk answered "too many calls"; ``retry_after`` in seconds, where Desk named a time."""
+        ...
+
+
+_CUT = 0.7
+_FLOOR = 0.02
+_CUT_EVERY = 0.5
+_GROWTH = 0.16
+
+
+class RateState:
+    """Hold the state of one limit: slots spaced by GCRA, slower for a while after "too many calls".
+
+    A slot is taken when it falls due, never ahead, so whoever gives up waiting takes nothing along. A call that comes
+    a little late may follow up (``slack``); what is left of the burst is for the interactive lane alone.
+    """
+
+    def __init__(self, limit: RateLimit) -> None:
+        self._limit = limit
+        self._due = -math.inf
+        self._not_before = -math.inf
+        self._cut_rate = limit.per_second
+        self._cut_at = -math.inf
+        self._slack = (limit.burst - 1) / 2
+        self._ahead = limit.burst - 1 - self._slack
+
+    def rate(self, now: float) -> float:
+        """Return the present rate per second: the limit's, or what has regrown since the last cut."""
+        if self._cut_rate >= self._limit.per_second:
+            return self._limit.per_second
+        regrown = self._cut_rate * math.exp(min(_GROWTH * (now - self._cut_at), 50.0))
+        return min(self._limit.per_second, regrown)
+
+    def wait(self, now: float, lane: Lane) -> float:
+        """Return how many seconds it is until a call of this lane may start; 0 or less means now."""
+        spacing = 1.0 / self.rate(now)
+        ahead = self._ahead * spacing if lane is Lane.INTERACTIVE else 0.0
+        return max(self._due - ahead, self._not_before) - now
+
+    def take(self, now: float) -> None:
+        """Take the slot that is due."""
+        spacing = 1.0 / self.rate(now)
+        self._due = max(self._due, now - self._slack * spacing) + spacing
+
+    def slow_down(self, now: float, retry_after: float | None) -> None:
+        """Cut the rate, at most twice a second, and hold all calls for ``retry_after`` seconds where it is given."""
+        if retry_after is not None:
+            self._not_before = max(self._not_before, now + retry_after)
+        if now - self._cut_at >= _CUT_EVERY:
+            self._cut_rate = max(self.rate(now) * _CUT, self._limit.per_second * _FLOOR)
+            self._cut_at = now

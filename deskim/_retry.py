@@ -1,0 +1,134 @@
+"""Whether to try again, and how long to wait before: decisions, no waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from attrs import field, frozen
+
+from .errors import ConfigurationError, Delivery, DeskError, RetryKind
+
+_BUDGET = 500.0
+_COST = 14.0
+
+
+def _positive(_: object, attribute: object, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ConfigurationError(f"RetryPolicy.{attribute.name} must be a number from 0, not {value!r}")  # type: ignore[attr-defined]
+
+
+def _attempts(_: object, __: object, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"RetryPolicy.max_attempts must be a whole number from 1, not {value!r}")
+
+
+def _codes(value: Mapping[int, RetryKind | str]) -> dict[int, RetryKind]:
+    try:
+        return {int(code): RetryKind(kind) for code, kind in value.items()}
+    except (AttributeError, TypeError, ValueError):
+        kinds = ", ".join(RetryKind)
+        raise ConfigurationError(f"RetryPolicy.retry_codes maps an ErrorCode to one of {kinds}") from None
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """Say what is tried again, how often and after which pause.
+
+    :ivar max_attempts: how often a request is tried at most.
+    :ivar dedup_window: for how many seconds after its first attempt a message may be repeated: under the 120 s for
+        which Tencent's sibling call drops repetitions (269/2282); Desk's own page names no time.
+    :ivar retry_unknown: whether a message whose fate is unknown is sent again with the same MsgRandom and bytes.
+    :ivar transient_base: the first pause after a passing fault, in seconds; doubled each time, drawn from 0 to it.
+    :ivar transient_cap: the longest such pause.
+    :ivar throttle_base: the first pause after "too many calls".
+    :ivar throttle_cap: the longest such pause.
+    :ivar max_retry_after: the longest Retry-After that is obeyed, in seconds.
+    :ivar retry_codes: your own retry kind for an ErrorCode, e.g. ``{60022: "transient"}``.
+    """
+
+    max_attempts: int = field(default=6, validator=_attempts)
+    dedup_window: float = field(default=100.0, validator=_positive)
+    retry_unknown: bool = True
+    transient_base: float = field(default=0.1, validator=_positive)
+    transient_cap: float = field(default=5.0, validator=_positive)
+    throttle_base: float = field(default=1.0, validator=_positive)
+    throttle_cap: float = field(default=20.0, validator=_positive)
+    max_retry_after: float = field(default=120.0, validator=_positive)
+    retry_codes: Mapping[int, RetryKind] = field(factory=dict, converter=_codes, hash=False)
+
+    def pause(self, kind: RetryKind, attempt: int, draw: Callable[[], float]) -> float:
+        """Return the pause after attempt number ``attempt`` (from 1), in seconds; ``draw`` gives numbers in [0, 1)."""
+        throttled = kind is RetryKind.THROTTLED
+        base, cap = (
+            (self.throttle_base, self.throttle_cap) if throttled else (self.transient_base, self.transient_cap)
+        )
+        return draw() * min(base * 2.0 ** min(attempt - 1, 60), cap)
+
+
+class RetryBudget:
+    """Bound the retries of a whole client, so that they do not make an outage worse.
+
+    A retry after a passing fault takes 14 of 500 tokens. A success gives back what its own retries took, and at least
+    one: with one alone, a steady tenth of faults would empty the budget within some hundred messages.
+    """
+
+    def __init__(self, tokens: float = _BUDGET) -> None:
+        self._tokens = tokens
+
+    def take(self) -> bool:
+        """Take the tokens of one retry; tells whether there were enough."""
+        if self._tokens < _COST:
+            return False
+        self._tokens -= _COST
+        return True
+
+    def give_back(self, retries: int) -> None:
+        """Return the tokens of a call that succeeded after so many budgeted retries."""
+        self._tokens = min(_BUDGET, self._tokens + max(1.0, retries * _COST))
+
+
+@frozen(kw_only=True)
+class Call:
+    """Tell the decision what one call is like and where it stands; times in seconds since its first attempt."""
+
+    repeatable: bool
+    """Whether the same bytes may be sent twice without harm at any time, as a question may."""
+    deduplicated: bool
+    """Whether Desk drops a repetition inside the window, as with MsgRandom."""
+    attempts: int
+    elapsed: float
+    left: float
+    tainted: bool
+    """Whether an attempt so far, the last one included, may have been taken."""
+
+
+def decide(
+    policy: RetryPolicy | None, call: Call, error: DeskError, budget: RetryBudget, draw: Callable[[], float]
+) -> float | None:
+    """Return the pause in seconds before the next attempt, or ``None`` to stop here."""
+    kind = error.retry_kind
+    if policy is None or kind not in (RetryKind.TRANSIENT, RetryKind.THROTTLED) or call.attempts >= policy.max_attempts:
+        return None
+    pause = _pause(policy, call, error, draw)
+    if pause is None or pause >= call.left or not _harmless(policy, call, pause):
+        return None
+    return pause if kind is RetryKind.THROTTLED or budget.take() else None
+
+
+def _pause(policy: RetryPolicy, call: Call, error: DeskError, draw: Callable[[], float]) -> float | None:
+    if error.retry_after is not None:
+        return error.retry_after if error.retry_after <= policy.max_retry_after else None
+    return policy.pause(error.retry_kind, call.attempts, draw)
+
+
+def _harmless(policy: RetryPolicy, call: Call, pause: float) -> bool:
+    if call.repeatable or not call.tainted:
+        return True
+    return policy.retry_unknown and call.deduplicated and call.elapsed + pause < policy.dedup_window
+
+
+def worst(error: DeskError, *, tainted: bool) -> DeskError:
+    """Return the error with what is known of the whole call: one attempt that may have been taken leaves it unknown."""
+    if tainted:
+        error.delivery = Delivery.UNKNOWN
+    return error
