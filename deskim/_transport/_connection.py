@@ -1,0 +1,209 @@
+"""One connection: a request goes out, a reply comes in, one timer watches both."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import cast
+
+import httpx
+
+from deskim._transport._parsers import Reply, ReplyParser
+from deskim._transport._wire import Timeouts, WireRequest
+
+
+class Connection(asyncio.Protocol):
+    """Carry one exchange at a time. Whatever ends an exchange but a whole reply ends the connection too."""
+
+    __slots__ = (
+        "_closed", "_deadline", "_drained", "_handed", "_limit", "_loop", "_parser", "_paused", "_reply", "_since",
+        "_timeouts", "_timer", "_transport", "idle_since", "on_lost",
+    )  # fmt: skip
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, parser: ReplyParser) -> None:
+        self._loop = loop
+        self._parser = parser
+        self._transport: asyncio.Transport | None = None
+        self._reply: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timeouts = Timeouts()
+        self._since, self._limit, self._deadline = 0.0, math.inf, math.inf
+        self._closed = self._paused = False
+        self._handed = True
+        self.idle_since = 0.0
+        self.on_lost: Callable[[Connection], None] | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request may be written to it, as far as is known."""
+        return not self._closed and self._transport is not None and not self._transport.is_closing()
+
+    async def exchange(self, request: WireRequest, timeouts: Timeouts, deadline: float) -> Reply:
+        """Send `request` and return its reply; raise httpx's read, write and protocol errors."""
+        reply = self._begin(request, timeouts, deadline)
+        try:
+            if request.streamed:
+                await self._upload(request, reply)
+            else:
+                self._write(request.encode())
+            self._handed = True
+            self._watch(timeouts.write if self._paused else timeouts.read)
+            await reply
+            return self._parser.reply()
+        except BaseException:
+            self.drop()
+            raise
+        finally:
+            self._settle(reply)
+
+    def abandon(self, error: httpx.TransportError) -> None:
+        """End the exchange under way with `error`, and the connection."""
+        self._fail(error)
+        self.drop()
+
+    def drop(self) -> None:
+        """Close the socket without waiting for anybody; `on_lost` hears of it once it is closed."""
+        self._closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _begin(self, request: WireRequest, timeouts: Timeouts, deadline: float) -> asyncio.Future[None]:
+        self._timeouts, self._deadline = timeouts, deadline
+        self._handed = False
+        self._parser.begin(head_only=request.method == b"HEAD")
+        self._reply = self._loop.create_future()
+        return self._reply
+
+    def _settle(self, reply: asyncio.Future[None]) -> None:
+        self._reply = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not (self._handed and self._parser.reusable) or self._paused:
+            self.drop()
+        if reply.done() and not reply.cancelled():
+            reply.exception()  # an error that nobody came to hear is no news
+
+    # Sending
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    async def _upload(self, request: WireRequest, reply: asyncio.Future[None]) -> None:
+        """Send the pieces as fast as the server takes them, until it answers or `deadline` passes."""
+        scope = asyncio.timeout_at(None if math.isinf(self._deadline) else self._deadline)
+        try:
+            async with scope, aclosing(request.pieces()) as pieces:
+                self._write(request.encode_head())
+                async for piece in pieces:
+                    self._write(piece)
+                    await self._drain()
+                    if reply.done():
+                        break
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        if scope.expired():
+            raise httpx.WriteTimeout("the request was not sent in the time given to the whole exchange")
+
+    async def _drain(self) -> None:
+        if self._paused and not self._closed:
+            self._drained = self._loop.create_future()
+            self._watch(self._timeouts.write)
+            await self._drained
+            self._watch(None)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._wake_writer()
+        if self._handed and self._reply is not None:
+            self._watch(self._timeouts.read)
+
+    def _wake_writer(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    # Receiving
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if self._closed:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        reply = self._reply
+        if reply is None or reply.done():
+            self.drop()  # nobody asked; it must not pass for the reply to the next request
+            return
+        try:
+            self._parser.feed(data)
+        except httpx.RemoteProtocolError as error:
+            self.abandon(error)
+            return
+        self._finish(reply)
+
+    def eof_received(self) -> None:
+        """Learn of an orderly end, the only one that completes a reply without a length (over TLS: close_notify)."""
+        if self._reply is not None and not self._reply.done():
+            self._parser.eof()
+            self._finish(self._reply)
+        self.abandon(self._why_lost(None))
+
+    def _finish(self, reply: asyncio.Future[None]) -> None:
+        if self._parser.complete:
+            reply.set_result(None)
+            self._wake_writer()
+        else:
+            self._since = self._loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed = True
+        self._fail(self._why_lost(exc))
+        if self.on_lost is not None:
+            self.on_lost(self)
+
+    def _why_lost(self, exc: Exception | None) -> httpx.TransportError:
+        if exc is None:
+            middle = "in the middle of its reply" if self._parser.status else "without a reply"
+            return httpx.RemoteProtocolError(f"the server closed the connection {middle}")
+        kind = httpx.WriteError if self._uploading or isinstance(exc, BrokenPipeError) else httpx.ReadError
+        return kind(f"the connection broke: {exc}")
+
+    def _fail(self, error: httpx.TransportError) -> None:
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(error)
+        self._wake_writer()
+
+    # Timing
+
+    @property
+    def _uploading(self) -> bool:
+        return self._paused or not self._handed
+
+    def _watch(self, limit: float | None) -> None:
+        """Allow `limit` seconds without progress from now on; one timer serves all phases and the deadline."""
+        self._since = self._loop.time()
+        self._limit = math.inf if limit is None else limit
+        due = min(self._since + self._limit, self._deadline)
+        if self._timer is not None and due < self._timer.when():
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and due < math.inf:
+            self._timer = self._loop.call_at(due, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        due = min(self._since + self._limit, self._deadline)
+        if self._loop.time() < due:
+            self._timer = None if math.isinf(due) else self._loop.call_at(due, self._expire)
+        elif self._uploading:
+            self._fail(httpx.WriteTimeout("the server did not take the request in time"))
+        else:
+            self._fail(httpx.ReadTimeout("the server did not reply in time"))

@@ -1,0 +1,81 @@
+"""From an origin to an open connection: addresses, TLS, proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ipaddress
+import ssl
+from typing import Any, Final, cast
+
+import attrs
+import httpx
+
+from deskim._transport._connection import Connection
+from deskim._transport._proxy import Proxy, Tunnel
+from deskim._transport._wire import Origin
+
+_HAPPY_EYEBALLS_DELAY: Final = 0.25  # RFC 8305, section 5
+_SPOKEN: Final = (None, "http/1.1", "http/1.0")
+
+
+@functools.cache
+def shared_context(*, verify: bool, trust_env: bool) -> ssl.SSLContext:
+    """Return the process's one SSLContext of this kind: making one costs 20 ms, sharing it resumes sessions."""
+    return httpx.create_ssl_context(verify=verify, trust_env=trust_env)
+
+
+@attrs.frozen
+class Route:
+    """Hold what it takes to reach an origin."""
+
+    origin: Origin
+    proxy: Proxy | None
+    context: ssl.SSLContext | None
+
+    async def dial(self, connection: Connection) -> None:
+        """Open `connection`; raise OSError, ValueError or httpx.ProxyError when that does not succeed."""
+        if self.proxy is None:
+            await _connect(connection, self.origin, self.context if self.origin.scheme == "https" else None)
+        else:
+            await self._through(self.proxy, connection)
+
+    async def _through(self, proxy: Proxy, connection: Connection) -> None:
+        tunnel = Tunnel(asyncio.get_running_loop())
+        transport = await _connect(tunnel, proxy.origin, self.context if proxy.origin.scheme == "https" else None)
+        try:
+            await tunnel.open(transport, proxy, self.origin)
+            await self._enter(transport, connection)
+        except BaseException:
+            transport.abort()
+            raise
+
+    async def _enter(self, transport: asyncio.Transport, connection: Connection) -> None:
+        """Hand the tunnel over to `connection`, with the origin's own TLS inside where it has one."""
+        inner: asyncio.Transport | None = transport
+        if self.origin.scheme == "https":
+            loop = asyncio.get_running_loop()
+            context = cast("ssl.SSLContext", self.context)
+            inner = await loop.start_tls(transport, connection, context, server_hostname=self.origin.host)
+        else:
+            transport.set_protocol(connection)
+        if inner is None:
+            raise OSError("the connection was closed during the TLS handshake")
+        connection.connection_made(inner)
+
+
+async def _connect(protocol: asyncio.Protocol, origin: Origin, context: ssl.SSLContext | None) -> asyncio.Transport:
+    loop = asyncio.get_running_loop()
+    options: dict[str, Any] = {"ssl": context}
+    if isinstance(loop, asyncio.BaseEventLoop) and not _is_address(origin.host):  # uvloop tries them one by one
+        options["happy_eyeballs_delay"] = _HAPPY_EYEBALLS_DELAY
+    transport, _ = await loop.create_connection(lambda: protocol, origin.host, origin.port, **options)
+    return transport
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,70 @@
+"""Reply parsing by httptools (the extra `fast`)."""
+
+from __future__ import annotations
+
+import httptools
+
+from deskim._transport._parsers import FIRST_FINAL_STATUS, SWITCHING_PROTOCOLS, ReplyParser, not_http
+
+
+class HttptoolsParser(ReplyParser):
+    """Let llhttp find the pieces; it calls the `on_...` methods."""
+
+    __slots__ = ("_head_done", "_machine", "_switched")
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self._machine = httptools.HttpResponseParser(self)
+        self._head_only = False
+
+    def begin(self, *, head_only: bool) -> None:
+        self._switched = False
+        if self._head_only:  # llhttp still waits for the body that a reply to HEAD announces
+            self._machine = httptools.HttpResponseParser(self)
+        super().begin(head_only=head_only)
+
+    def eof(self) -> None:
+        sized = {b"content-length", b"transfer-encoding"}
+        if self._head_done and not any(name in sized for name, _ in self.headers):
+            self._finish(reusable=False)
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            self.reusable = False
+        else:
+            self._restart()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._head_done:  # trailers are read over
+            self.headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        self.status = self._machine.get_status_code()
+        self._head_done = True
+        self._switched = self._switched or self.status == SWITCHING_PROTOCOLS
+        if self._head_only and self.status >= FIRST_FINAL_STATUS:
+            self._finish(reusable=self._machine.should_keep_alive())
+
+    def on_body(self, piece: bytes) -> None:
+        self._take(piece)
+
+    def on_message_complete(self) -> None:
+        if not self.complete and self.status >= FIRST_FINAL_STATUS:
+            self._finish(reusable=self._machine.should_keep_alive())
+
+    def _restart(self) -> None:
+        self._head_done = False
+        self.headers = []
+
+    def _parse(self, data: bytes) -> None:
+        broken: str | None = None
+        try:
+            self._machine.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            broken = str(error)
+        if self._switched:
+            raise not_http("it switches protocols unasked")
+        if self.complete:
+            self.reusable = self.reusable and broken is None
+        elif broken is not None:
+            raise not_http(broken)
