@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version as version_of
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "deskim"
 author = "The deskim maintainers"
@@ -28,3 +35,18 @@ python_use_unqualified_type_names = True
 nitpick_ignore_regex = [
     ("py:.*", r"(anyio|asyncio|attr|attrs|collections|contextlib|datetime|enum|httpx|os|pathlib|ssl|types|typing)\..*"),
 ]
+
+
+def show_defaults(*event: Any) -> tuple[str, str] | None:
+    """Write the defaults of an attrs class where its generated constructor only names them."""
+    _, _, _, cls, _, signature, returns = event
+    if not (isinstance(cls, type) and attrs.has(cls) and signature):
+        return None
+    fields = attrs.fields_dict(cls)
+    shown = re.sub(r"attr_dict\['(\w+)'\]\.default", lambda match: repr(fields[match[1]].default), signature)
+    return shown.replace("= NOTHING", "= ..."), returns
+
+
+def setup(app: Sphinx) -> None:
+    """Register the hook."""
+    app.connect("autodoc-process-signature", show_defaults)
