@@ -21,7 +21,7 @@ NAMES = """
     UserSigSigner sign_usersig DeskError
     Elem Payload Command Batch MessageStream Hooks Pacer UserSigProvider HTTPClient
 """.split()
-MODULES = ["callbacks", "commands", "errors", "payloads", "testing"]
+MODULES = ["callbacks", "commands", "errors", "hooks", "payloads", "testing"]
 
 SIGNATURES = {
     "__init__": "self sdk_app_id secret_key usersig identifier customer_service_account region base_url http_client"
