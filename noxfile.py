@@ -104,7 +104,7 @@ def lowest(session: nox.Session) -> None:
     session.install("uv")
     compile_ = ["uv", "pip", "compile", "pyproject.toml", "--resolution", "lowest-direct", "--python-version", "3.11"]
     session.run(*compile_, "--all-extras", "--quiet", "--no-header", "-o", str(pins))
-    _install(session, "tests", options=("-c", str(pins)))
+    _install(session, "tests", "neighbours", options=("-c", str(pins)))
     session.run("pytest", *session.posargs, env=TEST_ENV)
 
 
