@@ -1,0 +1,200 @@
+"""The fake Desk: settings, ledger and faults in front; checks, state and wire behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field, setters, validators
+
+from ._asgi import Receive, Scope, Send, exchange
+from ._clients import ServedDesk, client_in_memory
+from ._commands import handler_of
+from ._faults import Fault, Faults
+from ._ledger import ReceivedRequest, SeenMessage
+from ._query import check_query, read_query
+from ._reply import JSON_TYPE, Accepted, Answer, Arrival, Refused, accept, compact, parse, refuse
+from ._signature import Identity
+from ._state import DeskState, Recent, Sessions
+
+if TYPE_CHECKING:
+    from deskim._client import AsyncDeskClient
+
+_DEMO_KEY = "a made-up key, known to every reader of deskim"
+_not_negative = validators.optional(validators.ge(0))
+
+
+@define(eq=False)
+class FakeDesk:
+    """Stand in for Desk in tests: check requests as Tencent's pages say, remember them, and fail when told to.
+
+    It is an ASGI application; :meth:`client` gives a client that talks to it in memory, :meth:`serve` puts it on a
+    socket. Replies have HTTP status 200 and the documented ErrorCodes (1229/68821, 679/131708). The UserSig is decoded
+    and verified, every documented field of the body is checked, and a MsgBody over 12,288 bytes is refused.
+
+    Raises ``ValueError`` or ``TypeError`` for settings that make no sense.
+
+    :ivar sdk_app_id: the one application that it knows.
+    :ivar secret_key: the key that UserSigs must be made with; no repr shows it.
+    :ivar identifier: the one App administrator.
+    :ivar customer_service_account: from whom its clients send to users; it takes any other sender, too.
+    :ivar sessions: the ids of the sessions that exist; ``None``: every session exists until :meth:`end_session`.
+    :ivar dedup_window: for how many seconds a message of the same sender, MsgRandom and content counts as a repetition:
+        answered with success, not shown again (269/2282). 0 or ``None``: never.
+    :ivar rate_limit: how many calls are taken in any one second before 60011; ``None``: any number. May be changed.
+    :ivar clock: gives the time in Unix seconds.
+    """
+
+    sdk_app_id: int = field(default=1400000000, validator=validators.instance_of(int), on_setattr=setters.frozen)
+    secret_key: str = field(default=_DEMO_KEY, repr=False, on_setattr=setters.frozen)
+    identifier: str = field(default="administrator", on_setattr=setters.frozen)
+    customer_service_account: str = field(default="@customer_service_account", on_setattr=setters.frozen)
+    sessions: Collection[str] | None = field(default=None, repr=False, on_setattr=setters.frozen)
+    dedup_window: float | None = field(default=120.0, validator=_not_negative, on_setattr=setters.frozen)
+    rate_limit: float | None = field(default=None, validator=_not_negative)
+    clock: Callable[[], float] = field(default=time.time, repr=False, on_setattr=setters.frozen)
+    _state: DeskState = field(init=False, repr=False)
+    _faults: Faults = field(factory=Faults, init=False, repr=False)
+
+    @sessions.validator
+    def _several(self, _: object, sessions: Collection[str] | None) -> None:
+        if isinstance(sessions, str):
+            msg = "sessions must be a collection of session ids, not one text"
+            raise TypeError(msg)
+
+    @_state.default
+    def _new_state(self) -> DeskState:
+        return DeskState(Sessions.of(self.sessions), Recent(self.dedup_window))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as an ASGI application."""
+        await exchange(scope, receive, send, self._respond)
+
+    def client(self, **overrides: Any) -> AsyncDeskClient:
+        """Return a client that talks to this fake in memory, without pacing.
+
+        ``overrides`` are arguments of ``AsyncDeskClient``.
+        """
+        return client_in_memory(self._client_settings() | overrides, self._respond)
+
+    @asynccontextmanager
+    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[ServedDesk]:
+        """Listen on a socket of the running event loop while the ``async with`` block lasts; port 0 takes a free one.
+
+        Leaving the block closes every connection. Raises ``ImportError`` without the extra ``deskim[testing]``, and
+        ``OSError`` where it cannot listen.
+        """
+        from ._serve import serving
+
+        async with serving(self, host, port) as base_url:
+            yield ServedDesk(base_url, self._client_settings())
+
+    def _client_settings(self) -> dict[str, Any]:
+        return {
+            "sdk_app_id": self.sdk_app_id,
+            "secret_key": self.secret_key,
+            "identifier": self.identifier,
+            "customer_service_account": self.customer_service_account,
+            "rate_limit": None,
+        }
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """Every request that arrived, in order; those that were refused or spoilt are among them."""
+        return self._state.requests
+
+    @property
+    def messages(self) -> list[SeenMessage]:
+        """What users saw, in order, without repetitions."""
+        return self._state.messages
+
+    def sent_to(self, to_account: str) -> list[SeenMessage]:
+        """Return what one user saw."""
+        return [message for message in self.messages if message.to_account == to_account]
+
+    def sent_to_session(self, session_id: str) -> list[SeenMessage]:
+        """Return what was seen in one session."""
+        return [message for message in self.messages if message.session_id == session_id]
+
+    def begin_session(self, session_id: str) -> None:
+        """Let a session exist, also one that had ended."""
+        self._state.sessions.begin(session_id)
+
+    def end_session(self, session_id: str) -> None:
+        """Let a session be over: messages to it get 141005."""
+        self._state.sessions.end(session_id)
+
+    def reset(self) -> None:
+        """Forget requests, messages and faults; sessions are those of the beginning."""
+        self._state = self._new_state()
+        self._faults.clear()
+
+    def fail_next(self, code: int, times: int = 1, *, info: str | None = None, command: str | None = None) -> None:
+        """Answer the next requests with an ErrorCode, without looking at them.
+
+        Faults happen in the order in which they were asked for, one a request. ``info`` is the ErrorInfo; ``command``
+        limits the fault to one call, such as ``"send_msg"``.
+        """
+        self._faults.add(Fault(command, refuse(code, info)), times)
+
+    def drop_replies(self, times: int = 1, *, command: str | None = None) -> None:
+        """Process the next requests, then cut the connection instead of a reply: the client cannot know."""
+        self._faults.add(Fault(command, cut=True), times)
+
+    def delay_next(self, seconds: float, times: int = 1, *, command: str | None = None) -> None:
+        """Process the next requests at once, but reply only ``seconds`` later."""
+        self._faults.add(Fault(command, delay=seconds), times)
+
+    def respond_next(
+        self,
+        status: int = 200,
+        body: bytes | str | Mapping[str, Any] = b"",
+        headers: Mapping[str, str] | None = None,
+        times: int = 1,
+        *,
+        command: str | None = None,
+    ) -> None:
+        """Answer the next requests like a gateway in between, without looking at them.
+
+        A mapping as ``body`` is sent as JSON.
+        """
+        sent = compact(body) if isinstance(body, Mapping) else body.encode() if isinstance(body, str) else body
+        fixed = Answer(
+            sent, status=status, headers={**(JSON_TYPE if isinstance(body, Mapping) else {}), **(headers or {})}
+        )
+        self._faults.add(Fault(command, fixed), times)
+
+    def _respond(self, arrival: Arrival) -> Answer:
+        now = self.clock()
+        answer = self._faults.answer(arrival.command, lambda: self._decide(arrival, now))
+        self.requests.append(_recorded(arrival, answer, now))
+        return answer
+
+    def _decide(self, arrival: Arrival, now: float) -> Answer:
+        try:
+            return accept(self._execute(arrival, now))
+        except Refused as refused:
+            return refuse(refused.code, refused.info)
+
+    def _execute(self, arrival: Arrival, now: float) -> Accepted:
+        handler = handler_of(arrival)
+        check_query(read_query(arrival.query), Identity(self.sdk_app_id, self.secret_key, self.identifier), now)
+        self._state.quota.take(now, self.rate_limit)
+        return handler(self._state, parse(arrival.body), now)
+
+
+def _recorded(arrival: Arrival, answer: Answer, now: float) -> ReceivedRequest:
+    return ReceivedRequest(
+        method=arrival.method,
+        path=arrival.path,
+        query=read_query(arrival.query),
+        headers=arrival.headers,
+        body=arrival.body,
+        time=now,
+        status=answer.status,
+        code=answer.code,
+        duplicate=answer.duplicate,
+        dropped=answer.cut,
+    )
