@@ -19,7 +19,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_closed", "_deadline", "_drained", "_handed", "_limit", "_loop", "_parser", "_paused", "_reply", "_since",
-        "_timeouts", "_timer", "_transport", "idle_since", "on_lost",
+        "_timeouts", "_timer", "_transport", "_wakes", "idle_since", "on_lost",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, parser: ReplyParser) -> None:
@@ -29,6 +29,7 @@ class Connection(asyncio.Protocol):
         self._reply: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes = math.inf
         self._timeouts = Timeouts()
         self._since, self._limit, self._deadline = 0.0, math.inf, math.inf
         self._closed = self._paused = False
@@ -55,9 +56,11 @@ class Connection(asyncio.Protocol):
             return self._parser.reply()
         except BaseException:
             self.drop()
+            if reply.done() and not reply.cancelled():
+                reply.exception()  # where something else came first, this error is no news
             raise
         finally:
-            self._settle(reply)
+            self._settle()
 
     def abandon(self, error: httpx.TransportError) -> None:
         """End the exchange under way with `error`, and the connection."""
@@ -67,6 +70,7 @@ class Connection(asyncio.Protocol):
     def drop(self) -> None:
         """Close the socket without waiting for anybody; `on_lost` hears of it once it is closed."""
         self._closed = True
+        self._disarm()
         if self._transport is not None:
             self._transport.abort()
 
@@ -77,15 +81,10 @@ class Connection(asyncio.Protocol):
         self._reply = self._loop.create_future()
         return self._reply
 
-    def _settle(self, reply: asyncio.Future[None]) -> None:
+    def _settle(self) -> None:
         self._reply = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if not (self._handed and self._parser.reusable) or self._paused:
+        if self._uploading or not self._parser.reusable:
             self.drop()
-        if reply.done() and not reply.cancelled():
-            reply.exception()  # an error that nobody came to hear is no news
 
     # Sending
 
@@ -165,6 +164,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
+        self._disarm()
         self._fail(self._why_lost(exc))
         if self.on_lost is not None:
             self.on_lost(self)
@@ -188,22 +188,41 @@ class Connection(asyncio.Protocol):
         return self._paused or not self._handed
 
     def _watch(self, limit: float | None) -> None:
-        """Allow `limit` seconds without progress from now on; one timer serves all phases and the deadline."""
+        """Allow `limit` seconds without progress from now on.
+
+        One timer serves all phases, the deadline and the exchanges to come: it looks when it fires whether anything
+        is due, so that an exchange in time arms none.
+        """
         self._since = self._loop.time()
         self._limit = math.inf if limit is None else limit
-        due = min(self._since + self._limit, self._deadline)
-        if self._timer is not None and due < self._timer.when():
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None and due < math.inf:
-            self._timer = self._loop.call_at(due, self._expire)
+        due = self._due()
+        if due < self._wakes:
+            self._arm(due)
 
-    def _expire(self) -> None:
-        self._timer = None
-        due = min(self._since + self._limit, self._deadline)
-        if self._loop.time() < due:
-            self._timer = None if math.isinf(due) else self._loop.call_at(due, self._expire)
-        elif self._uploading:
-            self._fail(httpx.WriteTimeout("the server did not take the request in time"))
-        else:
-            self._fail(httpx.ReadTimeout("the server did not reply in time"))
+    def _due(self) -> float:
+        return min(self._since + self._limit, self._deadline)
+
+    def _arm(self, when: float) -> None:
+        self._disarm()
+        self._wakes = when
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._wakes = None, math.inf
+
+    def _look(self) -> None:
+        self._disarm()
+        if self._reply is None or self._reply.done():
+            return
+        due = self._due()
+        if self._loop.time() < due < math.inf:
+            self._arm(due)
+        elif due < math.inf:
+            self._fail(self._too_late())
+
+    def _too_late(self) -> httpx.TimeoutException:
+        if self._uploading:
+            return httpx.WriteTimeout("the server did not take the request in time")
+        return httpx.ReadTimeout("the server did not reply in time")

@@ -31,8 +31,6 @@ class HttptoolsParser(ReplyParser):
     def on_message_begin(self) -> None:
         if self.complete:
             self.reusable = False
-        else:
-            self._restart()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._head_done:  # trailers are read over
@@ -49,7 +47,9 @@ class HttptoolsParser(ReplyParser):
         self._take(piece)
 
     def on_message_complete(self) -> None:
-        if not self.complete and self.status >= FIRST_FINAL_STATUS:
+        if self.status < FIRST_FINAL_STATUS:
+            self._restart()
+        elif not self.complete:
             self._finish(reusable=self._machine.should_keep_alive())
 
     def _restart(self) -> None:

@@ -15,6 +15,7 @@ Body = bytes | AsyncIterable[bytes] | Iterable[bytes]
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: token
 _VALUE: Final = re.compile(rb"[^\0\r\n]*")
 _VISIBLE: Final = bytes(range(0x21, 0x7F))
+_COMMON: Final = frozenset({b"POST", b"GET"})
 _ALWAYS_SIZED: Final = frozenset({b"POST", b"PUT", b"PATCH"})  # RFC 9110, 8.6: say so even when there is no body
 
 
@@ -94,7 +95,7 @@ class WireRequest:
         """Raise httpx.LocalProtocolError if the request could not be sent as it is; the text shows nothing of it."""
         if self.target.translate(None, _VISIBLE) or not self.target:
             raise httpx.LocalProtocolError("the request target is empty or has characters that HTTP does not allow")
-        if not _NAME.fullmatch(self.method) or self.method == b"CONNECT":
+        if self.method not in _COMMON and (not _NAME.fullmatch(self.method) or self.method == b"CONNECT"):
             raise httpx.LocalProtocolError("the request method is not one that this transport can send")
         self.headers.encode()
 
