@@ -81,9 +81,9 @@ async def _disconnect(receive: Receive) -> None:
 
 
 async def _cut(scope: Scope, receive: Receive, send: Send) -> None:
-    cut: Callable[[], None] | None = (scope.get("extensions") or {}).get(CUT)
-    if cut is not None:
-        cut()
+    extensions: Mapping[str, Callable[[], None]] = scope.get("extensions") or {}
+    if CUT in extensions:
+        extensions[CUT]()
         await _disconnect(receive)
         return
     await _start(send, 200, {"content-length": "1"})  # a server that we did not start: it closes on our error

@@ -10,9 +10,38 @@ from attrs import field, frozen
 
 from ._memory import MemoryTransport
 from ._reply import Answer, Arrival
+from ._signature import Identity
 
 if TYPE_CHECKING:
     from deskim._client import AsyncDeskClient
+
+
+@frozen
+class ClientMaker:
+    """Make clients of one application."""
+
+    served: Identity
+    customer_service_account: str
+
+    def make(self, overrides: Mapping[str, Any], **settings: Any) -> AsyncDeskClient:
+        """Return a client without pacing; its key stays out of local variables, which tracebacks may show."""
+        from deskim._client import AsyncDeskClient
+
+        known = {
+            "sdk_app_id": self.served.sdk_app_id,
+            "identifier": self.served.identifier,
+            "customer_service_account": self.customer_service_account,
+            "rate_limit": None,
+        }
+        given = {**known, **settings, **overrides}
+        if "usersig" in given or "secret_key" in given:
+            return AsyncDeskClient(**given)
+        return AsyncDeskClient(secret_key=self.served.secret_key, **given)
+
+    def in_memory(self, respond: Callable[[Arrival], Answer], overrides: Mapping[str, Any]) -> AsyncDeskClient:
+        """Return a client whose requests ``respond`` answers."""
+        wire = httpx.AsyncClient(transport=MemoryTransport(respond))
+        return self.make(overrides, base_url="https://fake.desk", http_client=wire)
 
 
 @frozen
@@ -23,24 +52,11 @@ class ServedDesk:
     """
 
     base_url: str
-    _settings: Mapping[str, Any] = field(repr=False)
+    _clients: ClientMaker = field(repr=False)
 
     def client(self, **overrides: Any) -> AsyncDeskClient:
         """Return a client that talks to the fake over its socket, without pacing.
 
         ``overrides`` are arguments of ``AsyncDeskClient``.
         """
-        return _client({**self._settings, "base_url": self.base_url, **overrides})
-
-
-def client_in_memory(settings: Mapping[str, Any], respond: Callable[[Arrival], Answer]) -> AsyncDeskClient:
-    """Return a client whose requests ``respond`` answers."""
-    wires = {"base_url": "https://fake.desk", "http_client": httpx.AsyncClient(transport=MemoryTransport(respond))}
-    return _client({**wires, **settings})
-
-
-def _client(settings: Mapping[str, Any]) -> AsyncDeskClient:
-    from deskim._client import AsyncDeskClient
-
-    given = {name: value for name, value in settings.items() if name != "secret_key" or "usersig" not in settings}
-    return AsyncDeskClient(**given)
+        return self._clients.make(overrides, base_url=self.base_url)

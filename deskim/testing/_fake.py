@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, setters, validators
+from attrs import Attribute, Factory, define, field, setters, validators
 
 from ._asgi import Receive, Scope, Send, exchange
-from ._clients import ServedDesk, client_in_memory
+from ._clients import ClientMaker, ServedDesk
 from ._commands import handler_of
 from ._faults import Fault, Faults
 from ._ledger import ReceivedRequest, SeenMessage
@@ -23,7 +23,22 @@ if TYPE_CHECKING:
     from deskim._client import AsyncDeskClient
 
 _DEMO_KEY = "a made-up key, known to every reader of deskim"
-_not_negative = validators.optional(validators.ge(0))
+
+
+def _not_negative(_: object, setting: Attribute[Any], value: Any) -> None:
+    if value is not None and not value >= 0:
+        msg = f"{setting.name} must be a number from 0, or None, not {value!r}"
+        raise ValueError(msg)
+
+
+def _several(_: object, setting: Attribute[Any], value: Any) -> None:
+    if isinstance(value, str):
+        msg = f"{setting.name} must be a collection of session ids, not one text"
+        raise TypeError(msg)
+
+
+def _fresh_state(desk: FakeDesk) -> DeskState:
+    return DeskState(Sessions.of(desk.sessions), Recent(desk.dedup_window))
 
 
 @define(eq=False)
@@ -51,22 +66,12 @@ class FakeDesk:
     secret_key: str = field(default=_DEMO_KEY, repr=False, on_setattr=setters.frozen)
     identifier: str = field(default="administrator", on_setattr=setters.frozen)
     customer_service_account: str = field(default="@customer_service_account", on_setattr=setters.frozen)
-    sessions: Collection[str] | None = field(default=None, repr=False, on_setattr=setters.frozen)
+    sessions: Collection[str] | None = field(default=None, validator=_several, repr=False, on_setattr=setters.frozen)
     dedup_window: float | None = field(default=120.0, validator=_not_negative, on_setattr=setters.frozen)
     rate_limit: float | None = field(default=None, validator=_not_negative)
     clock: Callable[[], float] = field(default=time.time, repr=False, on_setattr=setters.frozen)
-    _state: DeskState = field(init=False, repr=False)
+    _state: DeskState = field(default=Factory(_fresh_state, takes_self=True), init=False, repr=False)
     _faults: Faults = field(factory=Faults, init=False, repr=False)
-
-    @sessions.validator
-    def _several(self, _: object, sessions: Collection[str] | None) -> None:
-        if isinstance(sessions, str):
-            msg = "sessions must be a collection of session ids, not one text"
-            raise TypeError(msg)
-
-    @_state.default
-    def _new_state(self) -> DeskState:
-        return DeskState(Sessions.of(self.sessions), Recent(self.dedup_window))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as an ASGI application."""
@@ -77,10 +82,10 @@ class FakeDesk:
 
         ``overrides`` are arguments of ``AsyncDeskClient``.
         """
-        return client_in_memory(self._client_settings() | overrides, self._respond)
+        return self._clients().in_memory(self._respond, overrides)
 
     @asynccontextmanager
-    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[ServedDesk]:
+    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[ServedDesk, None]:
         """Listen on a socket of the running event loop while the ``async with`` block lasts; port 0 takes a free one.
 
         Leaving the block closes every connection. Raises ``ImportError`` without the extra ``deskim[testing]``, and
@@ -89,16 +94,13 @@ class FakeDesk:
         from ._serve import serving
 
         async with serving(self, host, port) as base_url:
-            yield ServedDesk(base_url, self._client_settings())
+            yield ServedDesk(base_url, self._clients())
 
-    def _client_settings(self) -> dict[str, Any]:
-        return {
-            "sdk_app_id": self.sdk_app_id,
-            "secret_key": self.secret_key,
-            "identifier": self.identifier,
-            "customer_service_account": self.customer_service_account,
-            "rate_limit": None,
-        }
+    def _served(self) -> Identity:
+        return Identity(self.sdk_app_id, self.secret_key, self.identifier)
+
+    def _clients(self) -> ClientMaker:
+        return ClientMaker(self._served(), self.customer_service_account)
 
     @property
     def requests(self) -> list[ReceivedRequest]:
@@ -128,7 +130,7 @@ class FakeDesk:
 
     def reset(self) -> None:
         """Forget requests, messages and faults; sessions are those of the beginning."""
-        self._state = self._new_state()
+        self._state = _fresh_state(self)
         self._faults.clear()
 
     def fail_next(self, code: int, times: int = 1, *, info: str | None = None, command: str | None = None) -> None:
@@ -180,7 +182,7 @@ class FakeDesk:
 
     def _execute(self, arrival: Arrival, now: float) -> Accepted:
         handler = handler_of(arrival)
-        check_query(read_query(arrival.query), Identity(self.sdk_app_id, self.secret_key, self.identifier), now)
+        check_query(read_query(arrival.query), self._served(), now)
         self._state.quota.take(now, self.rate_limit)
         return handler(self._state, parse(arrival.body), now)
 

@@ -27,7 +27,7 @@ class Fault:
 class Faults:
     """Keep faults in the order in which they were asked for."""
 
-    _waiting: list[Fault] = field(factory=list)
+    _waiting: list[Fault] = field(factory=list[Fault])
 
     def add(self, fault: Fault, times: int) -> None:
         """Let a fault happen to so many requests."""

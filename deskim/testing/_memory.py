@@ -24,7 +24,8 @@ class MemoryTransport(httpx.AsyncBaseTransport):
         await _wait(answer.delay, request.extensions.get("timeout", {}).get("read"))
         if answer.cut:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
-        return httpx.Response(answer.status, headers=dict(answer.headers), content=answer.body)
+        headers = {**answer.headers, "content-length": str(len(answer.body))}
+        return httpx.Response(answer.status, headers=headers, stream=httpx.ByteStream(answer.body))
 
 
 def _arrival(request: httpx.Request) -> Arrival:

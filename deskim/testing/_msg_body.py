@@ -23,12 +23,13 @@ def check_msg_body(body: object) -> bytes:
         raise Refused(90002, "MsgBody is missing")
     if not isinstance(body, list):
         raise Refused(90007, "MsgBody must be an array")
-    elements = [_check_element(element) for element in cast("list[object]", body)]
+    listed = cast("list[object]", body)
+    elements = [_check_element(element) for element in listed]
     if not elements:
         raise Refused(90002, "MsgBody is empty")
     if elements.count("TIMCustomElem") > 1:  # 647/74355
         raise Refused(90002, "MsgBody holds more than one TIMCustomElem")
-    return _within_limit(compact(body))
+    return _within_limit(compact(listed))
 
 
 def _within_limit(written: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from attrs import field, frozen
 
@@ -55,7 +55,7 @@ class Answer:
 class Accepted:
     """Hold what a command adds to the envelope of its reply, and whether it had been accepted before."""
 
-    fields: Mapping[str, Any] = field(factory=dict)
+    fields: Mapping[str, Any] = field(factory=dict[str, Any])
     duplicate: bool = False
 
 
@@ -90,7 +90,7 @@ def parse(body: bytes) -> dict[str, Any]:
         raise Refused(90001, "the request body is not valid JSON") from None
     if not isinstance(value, dict):
         raise Refused(90010, "the request body must be a JSON object")
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def _no_constant(name: str) -> object:

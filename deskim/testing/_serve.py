@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ class _Connection(H11Protocol):
 
 
 @asynccontextmanager
-async def serving(app: Any, host: str, port: int) -> AsyncIterator[str]:
+async def serving(app: Any, host: str, port: int) -> AsyncGenerator[str, None]:
     """Serve ``app`` in the running loop and give the URL; at the end every connection is closed."""
     config = uvicorn.Config(
         app,
@@ -67,7 +67,7 @@ def _url(server: asyncio.Server) -> str:
 async def _stop(server: asyncio.Server, state: ServerState) -> None:
     server.close()
     for connection in list(state.connections):
-        connection.transport.abort()  # type: ignore[union-attr]
+        connection.transport.abort()
     if state.tasks:
         await asyncio.wait(state.tasks)
     await server.wait_closed()

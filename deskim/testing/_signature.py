@@ -11,7 +11,7 @@ import hmac
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from attrs import field, frozen
 
@@ -48,9 +48,10 @@ def _decode(usersig: str) -> Mapping[str, Any]:
         claims: object = json.loads(_inflate(base64.b64decode(usersig.translate(_TO_BASE64), validate=True)))
     except (ValueError, zlib.error, RecursionError):
         claims = None
-    if not isinstance(claims, dict) or not all(type(claims.get(name)) is kind for name, kind in _CLAIMS.items()):
+    known = cast("dict[str, Any]", claims if isinstance(claims, dict) else {})
+    if not all(type(known.get(name)) is kind for name, kind in _CLAIMS.items()):
         raise Refused(70003, "the UserSig cannot be decoded; it may be cut short")
-    return claims
+    return known
 
 
 _TO_BASE64 = str.maketrans("*-_", "+/=")

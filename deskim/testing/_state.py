@@ -16,7 +16,7 @@ class Sessions:
     """Know which sessions exist: all of them, or those that were named, but for those that have ended."""
 
     named: set[str] | None
-    ended: set[str] = field(factory=set)
+    ended: set[str] = field(factory=set[str])
 
     @classmethod
     def of(cls, session_ids: Iterable[str] | None) -> Sessions:
@@ -44,7 +44,7 @@ class Recent:
     """Recognise what comes twice within ``window`` seconds; 0 or ``None`` recognises nothing."""
 
     window: float | None
-    _since: OrderedDict[Hashable, float] = field(factory=OrderedDict)
+    _since: OrderedDict[Hashable, float] = field(factory=OrderedDict[Hashable, float])
 
     def repeats(self, key: Hashable, now: float) -> bool:
         """Tell whether a key came before, within the window; remember it if not."""
@@ -65,7 +65,7 @@ class Recent:
 class Quota:
     """Count the calls of the last second; what is refused does not count."""
 
-    _times: deque[float] = field(factory=deque)
+    _times: deque[float] = field(factory=deque[float])
 
     def take(self, now: float, per_second: float | None) -> None:
         """Refuse a call over the quota (679/131708)."""
@@ -83,5 +83,5 @@ class DeskState:
     sessions: Sessions
     recent: Recent
     quota: Quota = field(factory=Quota)
-    requests: list[ReceivedRequest] = field(factory=list)
-    messages: list[SeenMessage] = field(factory=list)
+    requests: list[ReceivedRequest] = field(factory=list[ReceivedRequest])
+    messages: list[SeenMessage] = field(factory=list[SeenMessage])
