@@ -1,5 +1,70 @@
-"""An asyncio client for Tencent Cloud Desk."""
+"""An asyncio client for Tencent Cloud Desk, the human-and-bot customer service of Tencent Cloud Chat."""
 
+from __future__ import annotations
+
+from deskim import commands, errors, hooks, payloads, testing
+from deskim._client import AsyncDeskClient
+from deskim._elements import (
+    CustomElem,
+    Elem,
+    FaceElem,
+    FileElem,
+    ImageElem,
+    ImageInfo,
+    LocationElem,
+    RawElem,
+    SoundElem,
+    TextElem,
+    VideoFileElem,
+)
+from deskim._lanes import HTTPClient
+from deskim._messages import Message, Outcome, SendResult
+from deskim._rate import Pacer, RateLimit
+from deskim._regions import Region
+from deskim._retry import RetryPolicy
+from deskim._transport import DeskTransport
+from deskim._usersig import UserSigProvider, UserSigSigner, sign_usersig
 from deskim._version import __version__
+from deskim.commands import Command
+from deskim.errors import Delivery, DeskError
+from deskim.hooks import Hooks
+from deskim.payloads import Card, Payload
 
-__all__ = ["__version__"]
+__all__ = [
+    "AsyncDeskClient",
+    "Card",
+    "Command",
+    "CustomElem",
+    "Delivery",
+    "DeskError",
+    "DeskTransport",
+    "Elem",
+    "FaceElem",
+    "FileElem",
+    "HTTPClient",
+    "Hooks",
+    "ImageElem",
+    "ImageInfo",
+    "LocationElem",
+    "Message",
+    "Outcome",
+    "Pacer",
+    "Payload",
+    "RateLimit",
+    "RawElem",
+    "Region",
+    "RetryPolicy",
+    "SendResult",
+    "SoundElem",
+    "TextElem",
+    "UserSigProvider",
+    "UserSigSigner",
+    "VideoFileElem",
+    "__version__",
+    "commands",
+    "errors",
+    "hooks",
+    "payloads",
+    "sign_usersig",
+    "testing",
+]

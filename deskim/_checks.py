@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast
 
 from attrs import Attribute
 
-from .errors import MessageError
+from deskim.errors import MessageError
 
 Check: TypeAlias = Callable[[Any, "Attribute[Any]", Any], None]
 

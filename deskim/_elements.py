@@ -7,9 +7,9 @@ from typing import Any, TypeAlias, cast
 
 from attrs import Attribute, field, frozen
 
-from ._checks import degrees, json_mapping, one_of, optional, plain, refused, sequence, text, tuple_of, whole
-from .errors import MessageError
-from .payloads import Payload
+from deskim._checks import degrees, json_mapping, one_of, optional, plain, refused, sequence, text, tuple_of, whole
+from deskim.errors import MessageError
+from deskim.payloads import Payload
 
 #: The MsgTypes that have a class here (647/74355).
 KNOWN_TYPES = frozenset(

@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from ._checks import filled, flag, optional, shown, text, whole
-from ._codec import dump_body, load_body, with_text_data
-from ._elements import CustomElem, Elem, TextElem
-from .errors import Delivery, DeskError, MessageError
-from .payloads import Payload
+from deskim._checks import filled, flag, optional, shown, text, whole
+from deskim._codec import dump_body, load_body, with_text_data
+from deskim._elements import CustomElem, Elem, TextElem
+from deskim.errors import Delivery, DeskError, MessageError
+from deskim.payloads import Payload
 
 Content: TypeAlias = "str | Elem | Payload"
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from ._rate import Lane, RateLimit, RateState
+from deskim._rate import Lane, RateLimit, RateState
 
 
 class LocalPacer:
@@ -15,12 +15,12 @@ class LocalPacer:
     def __init__(self, limit: RateLimit, clock: Callable[[], float]) -> None:
         self._state = RateState(limit)
         self._clock = clock
-        self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
+        self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {"interactive": deque(), "batch": deque()}
         self._timer: asyncio.TimerHandle | None = None
 
     def try_acquire(self, lane: Lane) -> bool:
         """Take a slot if one is due and nobody waits for it."""
-        if self._waiting[Lane.INTERACTIVE] or self._waiting[lane]:
+        if self._waiting["interactive"] or self._waiting[lane]:
             return False
         now = self._clock()
         if self._state.wait(now, lane) > 0:
@@ -34,7 +34,8 @@ class LocalPacer:
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting[lane].append(turn)
-        self._set_timer()
+        if self._timer is None or lane == "interactive":
+            self._set_timer()
         await turn
 
     def slow_down(self, retry_after: float | None) -> None:

@@ -6,19 +6,14 @@ Tencent's pages state 200 calls a second per API and application for Desk's sibl
 from __future__ import annotations
 
 import math
-from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from attrs import field, frozen
 
-from .errors import ConfigurationError
+from deskim.errors import ConfigurationError
 
-
-class Lane(StrEnum):
-    """Say who waits: somebody in front of a screen, or a batch."""
-
-    INTERACTIVE = "interactive"
-    BATCH = "batch"
+Lane: TypeAlias = Literal["interactive", "batch"]
+"""Who waits: somebody in front of a screen, or a batch."""
 
 
 def _rate(_: object, __: object, value: object) -> None:
@@ -47,7 +42,7 @@ class RateLimit:
 class Pacer(Protocol):
     """Decide when a call may start; give one of your own as ``rate_limit=`` to share a quota among processes."""
 
-    async def acquire(self, lane: Lane) -> None:
+    async def acquire(self, lane: Literal["interactive", "batch"]) -> None:
         """Return when the next call may start; ``lane`` says who waits. It may be cancelled while it waits."""
         ...
 
@@ -88,7 +83,7 @@ class RateState:
     def wait(self, now: float, lane: Lane) -> float:
         """Return how many seconds it is until a call of this lane may start; 0 or less means now."""
         spacing = 1.0 / self.rate(now)
-        ahead = self._ahead * spacing if lane is Lane.INTERACTIVE else 0.0
+        ahead = self._ahead * spacing if lane == "interactive" else 0.0
         return max(self._due - ahead, self._not_before) - now
 
     def take(self, now: float) -> None:

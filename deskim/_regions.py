@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from .errors import ConfigurationError
+from deskim.errors import ConfigurationError
 
 STANDBY_SECONDS = 60.0
 """How long a standby host is used after the main host failed."""
@@ -60,7 +60,9 @@ def base_urls(region: Region | str, base_url: str | None) -> tuple[str, ...]:
         hosts = Region(region).hosts
     except ValueError:
         known = ", ".join(Region)
-        raise ConfigurationError(f"region must be one of {known}, not {region!r}; other hosts go in base_url=") from None
+        raise ConfigurationError(
+            f"region must be one of {known}, not {region!r}; other hosts go in base_url="
+        ) from None
     return tuple(f"https://{host}" for host in hosts)
 
 

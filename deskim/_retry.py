@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import field, frozen
 
-from .errors import ConfigurationError, Delivery, DeskError, RetryKind
+from deskim.errors import ConfigurationError, Delivery, DeskError, RetryKind
 
 _BUDGET = 500.0
 _COST = 14.0
@@ -59,9 +59,7 @@ class RetryPolicy:
     def pause(self, kind: RetryKind, attempt: int, draw: Callable[[], float]) -> float:
         """Return the pause after attempt number ``attempt`` (from 1), in seconds; ``draw`` gives numbers in [0, 1)."""
         throttled = kind is RetryKind.THROTTLED
-        base, cap = (
-            (self.throttle_base, self.throttle_cap) if throttled else (self.transient_base, self.transient_cap)
-        )
+        base, cap = (self.throttle_base, self.throttle_cap) if throttled else (self.transient_base, self.transient_cap)
         return draw() * min(base * 2.0 ** min(attempt - 1, 60), cap)
 
 
@@ -88,7 +86,7 @@ class RetryBudget:
 
 
 @frozen(kw_only=True)
-class Call:
+class CallState:
     """Tell the decision what one call is like and where it stands; times in seconds since its first attempt."""
 
     repeatable: bool
@@ -103,7 +101,7 @@ class Call:
 
 
 def decide(
-    policy: RetryPolicy | None, call: Call, error: DeskError, budget: RetryBudget, draw: Callable[[], float]
+    policy: RetryPolicy | None, call: CallState, error: DeskError, budget: RetryBudget, draw: Callable[[], float]
 ) -> float | None:
     """Return the pause in seconds before the next attempt, or ``None`` to stop here."""
     kind = error.retry_kind
@@ -115,13 +113,13 @@ def decide(
     return pause if kind is RetryKind.THROTTLED or budget.take() else None
 
 
-def _pause(policy: RetryPolicy, call: Call, error: DeskError, draw: Callable[[], float]) -> float | None:
+def _pause(policy: RetryPolicy, call: CallState, error: DeskError, draw: Callable[[], float]) -> float | None:
     if error.retry_after is not None:
         return error.retry_after if error.retry_after <= policy.max_retry_after else None
     return policy.pause(error.retry_kind, call.attempts, draw)
 
 
-def _harmless(policy: RetryPolicy, call: Call, pause: float) -> bool:
+def _harmless(policy: RetryPolicy, call: CallState, pause: float) -> bool:
     if call.repeatable or not call.tainted:
         return True
     return policy.retry_unknown and call.deduplicated and call.elapsed + pause < policy.dedup_window

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
-from .errors import ConfigurationError
+from deskim.errors import ConfigurationError
 
 DEFAULT_EXPIRE = 180 * 86400
 """The lifetime of a UserSig in seconds, as Tencent's own code has it."""
@@ -32,10 +32,10 @@ class Secret:
 
     __slots__ = ("__value",)
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: Any) -> None:
         self.__value = value
 
-    def reveal(self) -> str:
+    def reveal(self) -> Any:
         """Return the credential itself."""
         return self.__value
 
@@ -47,7 +47,7 @@ class Secret:
         raise TypeError(msg)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self.__value.encode(), other.reveal().encode())
+        return isinstance(other, Secret) and bool(self.__value == other.reveal())
 
     def __hash__(self) -> int:
         return hash(self.__value)
@@ -231,6 +231,20 @@ class UserSigSigner:
         self._current = None
 
 
+class ReadyUserSig:
+    """Provide a UserSig that was signed elsewhere; when it has run out, Desk says so."""
+
+    def __init__(self, usersig: Secret) -> None:
+        if not usersig.reveal():
+            raise ConfigurationError("usersig is empty")
+        self._usersig = usersig
+
+    async def __call__(self) -> str:
+        """Return it."""
+        text: str = self._usersig.reveal()
+        return text
+
+
 class UserSigCache:
     """Keep what a provider gave until 80 % of its lifetime, and ask it once for all who wait."""
 
@@ -240,6 +254,11 @@ class UserSigCache:
         self._current: Secret | None = None
         self._renew_at = 0.0
         self._lock = asyncio.Lock()
+
+    @property
+    def renewable(self) -> bool:
+        """Tell whether asking again can give another UserSig."""
+        return not isinstance(self._provider, ReadyUserSig)
 
     def fresh(self) -> Secret | None:
         """Return the UserSig at hand, or ``None`` when :meth:`get` must ask for one."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from attrs import field, frozen
 
-from ._checks import flag, instance_of, json_mapping, one_of, optional, sequence, text, tuple_of, whole
+from deskim._checks import flag, instance_of, json_mapping, one_of, optional, sequence, text, tuple_of, whole
 
 
 @frozen(kw_only=True)

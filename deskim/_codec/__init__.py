@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ._bodies import dump_body, dump_element, load_body, load_element, with_text_data
-from ._json import dumps, dumps_plain, is_portable, loads, loads_reply
-from ._payloads import data_text, dump_payload, load_payload, parse_data
-from ._shapes import Shape, converter, nested, pascal, shape_of
+from deskim._codec._bodies import dump_body, dump_element, load_body, load_element, with_text_data
+from deskim._codec._json import dumps, dumps_plain, is_portable, loads, loads_reply
+from deskim._codec._payloads import data_text, dump_payload, load_payload, parse_data
+from deskim._codec._shapes import Shape, converter, nested, pascal, shape_of
+from deskim._codec._values import dump_value, load_value
 
 __all__ = [
     "Shape",
@@ -14,12 +15,14 @@ __all__ = [
     "dump_body",
     "dump_element",
     "dump_payload",
+    "dump_value",
     "dumps",
     "dumps_plain",
     "is_portable",
     "load_body",
     "load_element",
     "load_payload",
+    "load_value",
     "loads",
     "loads_reply",
     "nested",

@@ -11,7 +11,10 @@ from typing import Any, cast
 
 from attrs import evolve
 
-from .._elements import (
+from deskim._codec._json import is_portable
+from deskim._codec._payloads import data_text, parse_data
+from deskim._codec._shapes import Shape, Wire, nested, pascal, shape_of
+from deskim._elements import (
     CustomElem,
     Elem,
     FaceElem,
@@ -25,9 +28,6 @@ from .._elements import (
     VideoFileElem,
     parse_payloads_with,
 )
-from ._json import is_portable
-from ._payloads import data_text, parse_data
-from ._shapes import Shape, Wire, nested, pascal, shape_of
 
 _DOWNLOAD = {"uuid": "UUID", "download_flag": "Download_Flag"}
 #: Url, URL and VideoUrl; Download_Flag and VideoDownloadFlag: the page spells them so (647/74355).

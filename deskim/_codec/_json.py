@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, cast
 
-from .._checks import plain
-from ..errors import MessageError
+from deskim._checks import plain
+from deskim.errors import MessageError
 
 try:
     import orjson
@@ -18,7 +18,9 @@ except ImportError:  # the extra `fast` is optional
     orjson = None  # type: ignore[assignment]
 
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
-_stdlib_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
+_stdlib_encode = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+).encode
 
 
 def _stdlib_dumps(value: object) -> bytes:
@@ -37,7 +39,9 @@ def dumps_plain(value: object, *, portable: bool = True) -> bytes:
         return _fast_dumps(value) if portable else _stdlib_dumps(value)
     except (UnicodeEncodeError, TypeError):
         path = surrogate_path(value) or "a value"
-    raise MessageError(f"{path} holds half of a surrogate pair, which is no character: remove it or join it with its pair")
+    raise MessageError(
+        f"{path} holds half of a surrogate pair, which is no character: remove it or join it with its pair"
+    )
 
 
 def dumps(value: object) -> bytes:

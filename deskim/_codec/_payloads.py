@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from attrs import frozen
 
-from .. import payloads as p
-from ._json import dumps_plain, is_portable, loads
-from ._shapes import Shape, Wire, camel, merge, nested, shape_of
+from deskim import payloads as p
+from deskim._codec._json import dumps_plain, is_portable, loads
+from deskim._codec._shapes import Shape, Wire, camel, merge, nested, shape_of
 
 _SPELLINGS: dict[type, dict[str, str]] = {p.TaskInfo: {"task_id": "taskID", "node_id": "nodeID"}}
 _NESTED = (p.Choice, p.CardField, p.BotChoice, p.TaskInfo, p.InputVariable, p.RatingOption)

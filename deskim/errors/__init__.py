@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ._answer import from_code
-from ._table import CODES, ErrorCode, lookup
-from ._tree import (
+from deskim.errors._answer import from_code
+from deskim.errors._table import CODES, ErrorCode, lookup
+from deskim.errors._tree import (
     AgentUnavailableError,
     APIError,
     AuthenticationError,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._table import lookup
-from ._tree import APIError, Delivery, DeskError, MessageTooLargeError, RetryKind
+from deskim.errors._table import lookup
+from deskim.errors._tree import APIError, Delivery, DeskError, MessageTooLargeError, RetryKind
 
 
 def from_code(code: int, info: str = "", *, retry_codes: Mapping[int, RetryKind] | None = None) -> DeskError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from ._tree import DeskError, RetryKind
+from deskim.errors._tree import DeskError, RetryKind
 
 
 @frozen

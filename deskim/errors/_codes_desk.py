@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ._code import ErrorCode
-from ._tree import (
+from deskim.errors._code import ErrorCode
+from deskim.errors._tree import (
     AgentUnavailableError,
     APIError,
     BadRequestError,

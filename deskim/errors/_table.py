@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ._code import ErrorCode
-from ._codes_account import ACCOUNT_CODES
-from ._codes_common import COMMON_CODES
-from ._codes_desk import DESK_CODES
-from ._codes_message import CALLBACK_CODE, MESSAGE_CODES
+from deskim.errors._code import ErrorCode
+from deskim.errors._codes_account import ACCOUNT_CODES
+from deskim.errors._codes_common import COMMON_CODES
+from deskim.errors._codes_desk import DESK_CODES
+from deskim.errors._codes_message import CALLBACK_CODE, MESSAGE_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,217 @@
+"""Calls to request bytes, reply bytes to values or errors: no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
+
+from attrs import evolve, frozen
+
+from deskim import errors
+from deskim._codec import dump_body, dump_value, dumps, dumps_plain, load_value, loads_reply
+from deskim._messages import Message, wire_fields
+from deskim._usersig import Secret
+from deskim.commands import Command, RawCommand, RawReply
+from deskim.errors import Delivery, DeskError, MessageError, MessageTooLargeError, RetryKind
+
+R = TypeVar("R")
+
+MAX_BODY = 12 * 1024
+"""The most that a MsgBody may have, in bytes of compact UTF-8 JSON (93000, 1229/68821)."""
+SEND_MSG = "/v4/desk_http_svc/send_msg"
+
+_OK, _REQUEST_TIMEOUT, _TOO_MANY = 200, 408, 429
+_HEAD = 200
+
+
+@frozen
+class Identity:
+    """Say which application calls, as which administrator."""
+
+    sdk_app_id: int
+    identifier: str
+
+
+class Signature:
+    """Hold what one UserSig is needed for: request targets, and the masking of what a server echoes."""
+
+    def __init__(self, identity: Identity, usersig: Secret) -> None:
+        self.usersig = usersig
+        self._identity = identity
+        self._targets: dict[str, Target] = {}
+        self._traces = (b"usersig", *{form[:_PIECE].encode() for form in _forms(usersig)})
+
+    def target(self, path: str) -> Target:
+        """Return the request target of a path, made once."""
+        if path not in self._targets:
+            self._targets[path] = Target(path, self._identity, self.usersig)
+        return self._targets[path]
+
+    def clean(self, content: bytes) -> bytes:
+        """Return a reply's body with the signature masked, should the server have echoed it."""
+        if not any(trace in content for trace in self._traces):
+            return content
+        return self.mask(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+    def mask(self, text: str) -> str:
+        """Return the text with the signature masked, also where it is quoted or cut short."""
+        text = mask_urls(text)
+        for form in _forms(self.usersig):
+            text = re.sub(re.escape(form[:_PIECE]) + r"[\w*%.-]*", "***", text)
+        return text
+
+
+_IN_QUERY = re.compile(r"(usersig(?:=|%3[Dd]|\\?\"\s*:\s*\\?\"))[^&\s\"'<>\\]+", re.IGNORECASE)
+_PIECE = 16
+
+
+def mask_urls(text: str) -> str:
+    """Return the text with the value of every ``usersig`` parameter masked."""
+    return _IN_QUERY.sub(r"\1***", text)
+
+
+def _forms(usersig: Secret) -> set[str]:
+    return {usersig.reveal(), quote(usersig.reveal(), safe="")}
+
+
+class Target:
+    """Hold the request target of one path and one UserSig, ready but for its ``random``; shows no signature."""
+
+    __slots__ = ("__head", "path")
+
+    def __init__(self, path: str, identity: Identity, usersig: Secret) -> None:
+        self.path = path
+        query = f"sdkappid={identity.sdk_app_id}&identifier={quote(identity.identifier, safe='')}"
+        # A UserSig holds URL-safe characters alone (TLSSigAPIv2); what a provider gives is quoted all the same
+        self.__head = f"{path}?{query}&usersig={quote(usersig.reveal(), safe='*-_')}&random=".encode()
+
+    def with_random(self, number: int) -> bytes:
+        """Return the target with its random number, 0…2**32-1, in the order of the page (1229/68821)."""
+        return b"%b%d&contenttype=json" % (self.__head, number)
+
+    def __repr__(self) -> str:
+        return f"Target({self.path!r})"
+
+
+@frozen
+class Reply:
+    """Hold what came back: the status, the headers by lower-case name, the body with no signature in it."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+def encode_message(message: Message, service_account: str | None) -> bytes:
+    """Return the body of a send_msg call; raises ``MessageError`` for what Desk would refuse (1229/68821)."""
+    if message.to_account is not None and message.from_account is None:
+        message = evolve(message, from_account=_sender(service_account))
+    body, portable = dump_body(message.elements)
+    encoded = dumps_plain(wire_fields(message, body), portable=portable)
+    if len(encoded) > MAX_BODY:
+        _check_size(len(dumps_plain(body, portable=portable)))
+    return encoded
+
+
+def encode_command(command: Command[Any]) -> bytes:
+    """Return the body of any other call; ``{}`` where there is nothing to say, never nothing (1047/34620)."""
+    return dumps(command.body if isinstance(command, RawCommand) else dump_value(command))
+
+
+def decode_reply(command: Command[R], envelope: dict[str, Any]) -> R:
+    """Return the reply that a command names; raises ``ReplyError`` where the answer does not fit it."""
+    if command.reply is RawReply:
+        return cast("R", RawReply(envelope))
+    try:
+        return load_value(command.reply, envelope)
+    except (TypeError, KeyError, ValueError) as exc:
+        reason = f"{type(exc).__name__}: {exc}"
+    raise errors.ReplyError(f"Desk's answer does not fit {command.reply.__name__} ({reason})")
+
+
+def path_of(command: Command[Any]) -> str:
+    """Return the path of a command's URL."""
+    return f"/v4/{command.service}/{command.path}"
+
+
+def _sender(service_account: str | None) -> str:
+    if service_account is None:
+        raise MessageError(
+            "a message to a user has a customer service account as its sender: "
+            "give from_account=, or customer_service_account= to the client"
+        )
+    return service_account
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BODY:
+        raise MessageTooLargeError(f"MsgBody is {size:,} bytes; Desk allows {MAX_BODY:,}: send it in parts")
+
+
+def decode(reply: Reply, retry_codes: Mapping[int, RetryKind] | None = None) -> dict[str, Any]:
+    """Return the reply's envelope; raises a ``DeskError`` for anything but success (1229/68821)."""
+    if reply.status != _OK:
+        raise _status_error(reply)
+    envelope = _envelope(reply.content)
+    if envelope is None:
+        error = errors.ReplyError(
+            "the reply is not Desk's: no JSON object with an ErrorCode", retry=RetryKind.TRANSIENT
+        )
+        raise _with_reply(error, reply)
+    # ErrorInfo may be missing, as in a sample of Tencent's own
+    if envelope["ErrorCode"] or envelope.get("ActionStatus", "OK") != "OK":
+        error_info = str(envelope.get("ErrorInfo") or "")
+        refusal = errors.from_code(envelope["ErrorCode"], error_info, retry_codes=retry_codes)
+        refusal.retry_after = refusal.retry_after or _retry_after(reply.headers)
+        raise refusal
+    return envelope
+
+
+def _envelope(content: bytes) -> dict[str, Any] | None:
+    try:
+        wire = loads_reply(content)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", wire) if isinstance(wire, dict) and type(wire.get("ErrorCode")) is int else None
+
+
+def _status_error(reply: Reply) -> DeskError:
+    status, wait = reply.status, _retry_after(reply.headers)
+    if status == _TOO_MANY:
+        return errors.RateLimitError("HTTP 429: too many calls; slow down", retry_after=wait)
+    text = f"HTTP {status} instead of Desk's answer"
+    if status == _REQUEST_TIMEOUT:  # the server gave up waiting for the request
+        error = errors.ReplyError(text, delivery=Delivery.REJECTED, retry=RetryKind.TRANSIENT, retry_after=wait)
+    elif status in range(300, 500):
+        error = errors.ReplyError(text + _hint(status), delivery=Delivery.REJECTED)
+    else:
+        error = errors.ReplyError(text, retry=RetryKind.TRANSIENT, retry_after=wait)
+    return _with_reply(error, reply)
+
+
+def _hint(status: int) -> str:
+    if status in range(300, 400):
+        return ": redirects are not followed, for they would carry the signature elsewhere; check base_url"
+    return ": check base_url, and what stands between you and Desk"
+
+
+def _with_reply(error: errors.ReplyError, reply: Reply) -> errors.ReplyError:
+    error.status = reply.status
+    error.content_type = reply.headers.get("content-type", "")
+    error.body_head = reply.content[: 4 * _HEAD].decode("utf-8", "replace")[:_HEAD]
+    return error
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of a Retry-After header; a date counts from the reply's own Date (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value[:12])
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, wait.total_seconds())

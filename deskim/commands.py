@@ -1,0 +1,60 @@
+"""Every other call to Desk as a value that names its path and its reply: ``await desk.call(GetSessionState(...))``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+from attrs import field, frozen
+
+from deskim._checks import filled, json_mapping
+
+DESK = "desk_http_svc"
+"""The service name of Desk's own calls (1229/68821)."""
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Command(Protocol[R_co]):
+    """Name a call: an attrs value whose fields are the body, and these four facts about it."""
+
+    @property
+    def service(self) -> str:
+        """Return the service name in the path, ``desk_http_svc`` for Desk."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Return the command name in the path, e.g. ``get_session_state``."""
+        ...
+
+    @property
+    def repeatable(self) -> bool:
+        """Tell whether the call may be made twice without harm, as a question may."""
+        ...
+
+    @property
+    def reply(self) -> type[R_co]:
+        """Return the class of the reply."""
+        ...
+
+
+@frozen
+class RawReply:
+    """Hold the reply of a :class:`RawCommand`: all that Desk answered."""
+
+    raw: Mapping[str, Any] = field(hash=False)
+
+
+@frozen
+class RawCommand:
+    """Make any other call of Tencent's REST interface: its service, its command and its body as plain JSON.
+
+    ``repeatable`` says that a lost reply may be answered by making the call again. Source: 1047/34620.
+    """
+
+    service: str = field(validator=filled)
+    path: str = field(validator=filled)
+    body: Mapping[str, Any] = field(factory=dict, converter=json_mapping, hash=False)
+    repeatable: bool = field(default=False, kw_only=True)
+    reply = RawReply
