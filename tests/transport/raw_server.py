@@ -1,0 +1,132 @@
+"""A server that does on a socket exactly what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import attrs
+
+from deskim._transport import HeaderBlock, Origin, WireRequest
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@attrs.define
+class Peer:
+    """One accepted connection, seen from the server."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    number: int
+
+    async def request(self) -> tuple[bytes, bytes]:
+        """Read one request: its head, its body (chunked bodies unframed)."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+        if fields.get(b"transfer-encoding") == b"chunked":
+            return head, await self._chunks()
+        return head, await self.reader.readexactly(int(fields.get(b"content-length", 0)))
+
+    async def _chunks(self) -> bytes:
+        body = b""
+        while size := int(await self.reader.readline(), 16):
+            body += (await self.reader.readexactly(size + 2))[:-2]
+        await self.reader.readline()
+        return body
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def gone(self) -> None:
+        """Wait until the client has closed."""
+        with contextlib.suppress(ConnectionError):
+            while await self.reader.read(65536):
+                pass
+
+    def reset(self) -> None:
+        self.writer.transport.abort()
+
+
+Handler = Callable[[Peer], Awaitable[None]]
+
+
+@attrs.define
+class Server:
+    port: int
+    scheme: str
+    accepted: int = 0
+    tasks: set[asyncio.Task[None]] = attrs.field(factory=set)
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.scheme, "127.0.0.1", self.port)
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}"
+
+
+@contextlib.asynccontextmanager
+async def serve(handler: Handler, context: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[Server]:
+    """Listen; each connection is `handler`'s until it returns."""
+    server = Server(0, "https" if context else "http")
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server.accepted += 1
+        task = asyncio.current_task()
+        assert task is not None
+        server.tasks.add(task)
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+                await handler(Peer(reader, writer, server.accepted))
+        except asyncio.CancelledError:
+            writer.transport.abort()
+        finally:
+            server.tasks.discard(task)
+            writer.close()
+
+    listener = await asyncio.start_server(accepted, host, 0, ssl=context)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+        for task in tuple(server.tasks):
+            task.cancel()
+        if server.tasks:
+            await asyncio.wait(tuple(server.tasks))
+        await settle()
+
+
+async def answer(peer: Peer) -> None:
+    """Say ok to every request."""
+    while True:
+        await peer.request()
+        await peer.send(OK)
+
+
+def once(reply: bytes, *, close: bool = False) -> Handler:
+    """Give every request the same reply; with `close`, end the connection after the first."""
+
+    async def handler(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.send(reply)
+            if close:
+                return
+
+    return handler
+
+
+async def settle() -> None:
+    """Let closed sockets be closed."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def a_request(body: bytes = b"hello", method: bytes = b"POST", target: bytes = b"/path") -> WireRequest:
+    return WireRequest(method, target, HeaderBlock([(b"Host", b"example")]), body)
