@@ -27,13 +27,13 @@ class ClientMaker:
         """Return a client without pacing; its key stays out of local variables, which tracebacks may show."""
         from deskim._client import AsyncDeskClient
 
-        known = {
+        known: dict[str, Any] = {
             "sdk_app_id": self.served.sdk_app_id,
             "identifier": self.served.identifier,
             "customer_service_account": self.customer_service_account,
             "rate_limit": None,
         }
-        given = {**known, **settings, **overrides}
+        given: dict[str, Any] = {**known, **settings, **overrides}
         if "usersig" in given or "secret_key" in given:
             return AsyncDeskClient(**given)
         return AsyncDeskClient(secret_key=self.served.secret_key, **given)
