@@ -1,0 +1,1 @@
+"""Measure deskim beside other clients: `python -m benchmarks --quick`, or `nox -s bench -- --quick`."""
