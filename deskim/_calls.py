@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from attrs import define, field, frozen
 
 from deskim import _retry, errors
-from deskim._lanes import Attempt, Lane
+from deskim._lanes import Attempt, Failure, Lane
 from deskim._pacing import LocalPacer
-from deskim._protocol import Identity, Signature, decode
-from deskim._rate import Lane as Queue
+from deskim._progress import (
+    Answer,
+    NotBegunError,
+    Progress,
+    Request,
+    no_slot,
+    no_usersig,
+    outside_window,
+    too_late,
+)
+from deskim._protocol import Identity, Reply, Signature, decode
 from deskim._rate import Pacer
 from deskim._regions import HostChooser
 from deskim._retry import RetryBudget, RetryPolicy
@@ -26,8 +37,11 @@ from deskim.hooks import Hooks, RequestEvent, ResultEvent, RetryEvent
 logger = logging.getLogger("deskim")
 logger.addHandler(logging.NullHandler())
 
+T = TypeVar("T")
+
 LOCKED_SECONDS: Final = 60.0
 _LOCKED_CODE: Final = 70050
+_DEFAULT_RETRY: Final = RetryPolicy()
 
 
 @frozen
@@ -39,45 +53,6 @@ class World:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     draw: Callable[[], float] = random.random
     bits: Callable[[int], int] = random.getrandbits
-
-
-@frozen
-class Request:
-    """Hold one call, encoded: the same bytes go out at each attempt."""
-
-    path: str
-    body: bytes
-    queue: Queue = "interactive"
-    repeatable: bool = False
-    msg_random: int | None = None
-    first_sent: float | None = None
-    """When an earlier run made the first attempt, in Unix time."""
-
-
-@define
-class Progress:
-    """Keep track of one call: what was tried, since when, and whether an attempt may have been taken."""
-
-    started: float
-    ends: float
-    first_attempt: float
-    attempts: int = 0
-    retries: int = 0
-    tainted: bool = False
-    resent: bool = False
-    renewed: bool = False
-    asked: bool = False
-    """Whether an attempt is under way whose answer is not in."""
-
-
-@frozen
-class Answer:
-    """Hold a call that succeeded: Desk's reply, and what it took."""
-
-    envelope: dict[str, Any]
-    attempts: int
-    elapsed: float
-    resent: bool
 
 
 @define
@@ -95,109 +70,123 @@ class Caller:
     world: World
     _budget: RetryBudget = field(factory=RetryBudget)
     _signature: Signature | None = None
-    _locked_until: float = float("-inf")
+    _locked_until: float = -math.inf
+    _closed: bool = False
+
+    async def aclose(self) -> None:
+        """Close the lane; no further attempt begins."""
+        self._closed = True
+        await self.lane.aclose()
 
     async def call(self, request: Request, deadline: float) -> Answer:
         """Make a call and return Desk's answer; raises ``DeskError`` with what is known of the message."""
-        progress = await self._begin(request, deadline)
+        progress = self._begin(request, deadline)
         try:
             while True:
-                envelope, failure = await self._try(request, progress)
-                if failure is None:
-                    return self._succeeded(request, progress, envelope)
-                await self._prepare_next(request, progress, failure)
+                outcome = await self._try(request, progress, deadline)
+                if not isinstance(outcome, DeskError):
+                    return self._succeeded(request, progress, outcome)
+                await self._prepare_next(request, progress, outcome)
         except asyncio.CancelledError:
-            known = Delivery.UNKNOWN if progress.tainted or progress.asked else Delivery.NOT_SENT
+            known = Delivery.UNKNOWN if progress.tainted or progress.in_flight else Delivery.NOT_SENT
             self._tell_result(request, progress, known, None)
             raise
 
-    async def _begin(self, request: Request, deadline: float) -> Progress:
-        """Start the clock: at once for a single call, at its slot for an item of a batch."""
-        if request.queue == "batch":
-            await self._slot(request.queue, None)
+    def _begin(self, request: Request, deadline: float) -> Progress:
         now = self.world.clock()
-        first = now if request.first_sent is None else now - (self.world.wall() - request.first_sent)
-        earlier = request.first_sent is not None
-        return Progress(now, now + deadline, first, tainted=earlier, resent=earlier)
+        ends = math.inf if request.queue == "batch" else now + deadline
+        if request.first_sent is None:
+            return Progress(now, ends)
+        since = max(0.0, self.world.wall() - request.first_sent)
+        return Progress(now, ends, first_attempt=now - since, tainted=True)
 
-    async def _slot(self, queue: Queue, ends: float | None) -> None:
-        if self.pacer is None or (isinstance(self.pacer, LocalPacer) and self.pacer.try_acquire(queue)):
-            return
-        left = None if ends is None else ends - self.world.clock()
-        try:
-            async with asyncio.timeout(left):
-                await self.pacer.acquire(queue)
-        except TimeoutError:
-            pass
-        else:
-            return
-        raise errors.RateLimitError(
-            "no slot of the client's own pacing came up before the deadline; nothing was sent: "
-            "send less at once, raise rate_limit, or give the call a longer deadline",
-            delivery=Delivery.NOT_SENT,
-        )
-
-    async def _try(self, request: Request, progress: Progress) -> tuple[dict[str, Any], DeskError | None]:
+    async def _try(self, request: Request, progress: Progress, deadline: float) -> dict[str, Any] | DeskError:
         """Make one attempt; a failure is returned, not raised, so that it carries no frame of the attempt."""
         try:
-            self._check_lock()
-            if request.queue == "interactive" or progress.attempts:
-                await self._slot(request.queue, progress.ends)
-            signature = await self._sign(progress)
-            return await self._attempt(request, progress, signature), None
-        except DeskError as error:
-            return {}, error.with_traceback(None)
-        finally:
-            progress.asked = False
+            self._check_open()
+            await self._wait_for_turn(request, progress, deadline)
+            progress.signature = await self._sign(progress)
+            return await self._attempt(request, progress, progress.signature)
+        except NotBegunError as stop:
+            progress.over = True
+            error = progress.failure or stop.error
+        except DeskError as exc:
+            error = exc
+        return error.with_traceback(None)
 
-    def _check_lock(self) -> None:
+    def _check_open(self) -> None:
+        if self._closed:
+            raise NotBegunError(errors.ClientClosedError("the client was closed before the call was made"))
         left = self._locked_until - self.world.clock()
         if left > 0:  # 70050: after too many failed checks Desk refuses everything for a minute (679/131708)
             error = errors.from_code(_LOCKED_CODE, retry_codes={_LOCKED_CODE: RetryKind.LOCKED})
             error.delivery, error.retry_after = Delivery.NOT_SENT, left
             raise error
 
+    async def _wait_for_turn(self, request: Request, progress: Progress, deadline: float) -> None:
+        if self.pacer is not None and not (
+            isinstance(self.pacer, LocalPacer) and self.pacer.try_acquire(request.queue)
+        ):
+            await self._asked("pacer", partial(self.pacer.acquire, request.queue), progress.ends, no_slot)
+        if math.isinf(progress.ends):  # an item of a batch: its time begins with its first slot
+            progress.started = self.world.clock()
+            progress.ends = progress.started + deadline
+
     async def _sign(self, progress: Progress) -> Signature:
-        usersig = self.signatures.fresh()
-        if usersig is None:
-            usersig = await self._fetch(progress, None)
+        usersig = self.signatures.fresh() or await self._fetch(progress, None)
         if self._signature is None or self._signature.usersig is not usersig:
             self._signature = Signature(self.identity, usersig)
         return self._signature
 
     async def _fetch(self, progress: Progress, stale: Secret | None) -> Secret:
+        get = partial(self.signatures.get, instead_of=stale)
+        return await self._asked("usersig provider", get, progress.ends, no_usersig)
+
+    async def _asked(self, who: str, ask: Callable[[], Awaitable[T]], ends: float, late: Callable[[], DeskError]) -> T:
+        """Await what is the user's own code: within the deadline, its failures turned into one of ours."""
+        scope = asyncio.timeout(None if math.isinf(ends) else ends - self.world.clock())
         try:
-            async with asyncio.timeout(progress.ends - self.world.clock()):
-                return await self.signatures.get(instead_of=stale)
-        except TimeoutError as exc:
-            cause: Exception = exc
-            text = "the usersig provider gave nothing before the deadline; nothing was sent"
+            async with scope:
+                return await ask()
         except DeskError:
             raise
-        except Exception as exc:  # noqa: BLE001 - the provider is the caller's code
+        except Exception as exc:  # noqa: BLE001 - it may raise anything
             cause = exc
-            text = f"the usersig provider failed ({type(exc).__name__}); nothing was sent"
-        raise errors.ConfigurationError(text) from cause
+        if scope.expired():
+            raise NotBegunError(late())
+        raise errors.ConfigurationError(f"the {who} failed ({type(cause).__name__}); nothing was sent") from cause
 
     async def _attempt(self, request: Request, progress: Progress, signature: Signature) -> dict[str, Any]:
+        self._check_open()
         now = self.world.clock()
-        left = progress.ends - now
-        if left <= 0:
-            raise errors.ConnectionFailedError("the deadline passed before anything was sent", retry=RetryKind.LATER)
+        self._check_time(request, progress, now)
         progress.attempts += 1
-        progress.asked = True
-        progress.resent = progress.resent or progress.tainted
-        if self.hooks:
-            self._tell(
-                "on_request", RequestEvent(path=request.path, attempt=progress.attempts, msg_random=request.msg_random)
-            )
+        self._tell_request(request, progress)
         url = self.hosts.current(now)
-        attempt = Attempt(url, request.path, self.world.bits(32), request.body, self.timeout, left)
-        try:
-            reply = await self.lane.post(attempt, signature)
-        except errors.ConnectionFailedError:
+        progress.in_flight = True
+        reply = await self.lane.post(
+            Attempt(url, request.path, self.world.bits(32), request.body, self.timeout, progress.ends - now), signature
+        )
+        progress.in_flight = False
+        return self._read(progress, url, reply)
+
+    def _check_time(self, request: Request, progress: Progress, now: float) -> None:
+        """Let no attempt begin after the deadline, and none that repeats what Desk would no longer recognise."""
+        if now >= progress.ends:
+            raise NotBegunError(too_late())
+        if progress.first_attempt is None:
+            progress.first_attempt = now
+        window = (self.retry or _DEFAULT_RETRY).dedup_window
+        if progress.tainted and not request.repeatable and now - progress.first_attempt >= window:
+            raise NotBegunError(outside_window(window))
+
+    def _read(self, progress: Progress, url: str, reply: Reply | Failure) -> dict[str, Any]:
+        if isinstance(reply, Failure) and reply.host_failed:
             self.hosts.failed(url, self.world.clock())
-            raise
+        sent = isinstance(reply, Reply) or reply.error.delivery is not Delivery.NOT_SENT
+        progress.resent = progress.resent or (progress.tainted and sent)
+        if isinstance(reply, Failure):
+            raise reply.error
         return decode(reply, self.retry.retry_codes if self.retry else None)
 
     def _succeeded(self, request: Request, progress: Progress, envelope: dict[str, Any]) -> Answer:
@@ -209,31 +198,37 @@ class Caller:
     async def _prepare_next(self, request: Request, progress: Progress, error: DeskError) -> None:
         """Wait for the next attempt, or raise what there is to know."""
         progress.tainted = progress.tainted or error.delivery is Delivery.UNKNOWN
-        self._take_note(error)
-        if error.retry_kind is RetryKind.RENEW and await self._renewed(progress):
-            return
-        pause = self._pause(request, progress, error)
+        progress.failure = error
         error.attempts, error.msg_random, error.resent = progress.attempts, request.msg_random, progress.resent
-        if pause is None:
-            raise self._ended(request, progress, error)
-        self._tell_retry(request, progress, error, pause)
-        await self.world.sleep(pause)
+        if not (progress.over or self._closed):
+            self._take_note(error)
+            pause = 0.0 if await self._renewed(progress, error) else self._pause(request, progress, error)
+            if pause is not None:
+                self._tell_retry(request, progress, error, pause)
+                return await self.world.sleep(pause)
+        if progress.tainted:  # a refusal of the last attempt proves nothing about an earlier one
+            error.delivery = Delivery.UNKNOWN
+        self._tell_result(request, progress, error.delivery, error)
+        raise error
 
     def _take_note(self, error: DeskError) -> None:
-        if error.retry_kind is RetryKind.LOCKED and error.delivery is Delivery.REJECTED:
+        if error.delivery is not Delivery.REJECTED:
+            return
+        if error.retry_kind is RetryKind.LOCKED:
             self._locked_until = self.world.clock() + LOCKED_SECONDS
-        if error.retry_kind is RetryKind.THROTTLED and error.delivery is Delivery.REJECTED and self.pacer is not None:
-            self.pacer.slow_down(error.retry_after)
+        if error.retry_kind is RetryKind.THROTTLED and self.pacer is not None:
+            self._guarded("slow_down of the pacer", self.pacer.slow_down, error.retry_after)
 
-    async def _renewed(self, progress: Progress) -> bool:
+    async def _renewed(self, progress: Progress, error: DeskError) -> bool:
         """Sign again, once for a call; tells whether there is a new UserSig to try."""
-        if progress.renewed or self.retry is None or self._signature is None or not self.signatures.renewable:
+        possible = self.retry is not None and self.signatures.renewable and not progress.renewed
+        if error.retry_kind is not RetryKind.RENEW or not possible or progress.signature is None:
             return False
         progress.renewed = True
         try:
-            await self._fetch(progress, self._signature.usersig)
-        except DeskError as error:
-            logger.warning("signing again failed: %s", error)
+            await self._fetch(progress, progress.signature.usersig)
+        except (DeskError, NotBegunError) as exc:
+            logger.warning("signing again failed: %s", exc.error if isinstance(exc, NotBegunError) else exc)
             return False
         return True
 
@@ -243,7 +238,7 @@ class Caller:
             repeatable=request.repeatable,
             deduplicated=request.msg_random is not None,
             attempts=progress.attempts,
-            elapsed=now - progress.first_attempt,
+            elapsed=now - (now if progress.first_attempt is None else progress.first_attempt),
             left=progress.ends - now,
             tainted=progress.tainted,
         )
@@ -252,11 +247,10 @@ class Caller:
             progress.retries += 1
         return pause
 
-    def _ended(self, request: Request, progress: Progress, error: DeskError) -> DeskError:
-        if progress.tainted:
-            error.delivery = Delivery.UNKNOWN
-        self._tell_result(request, progress, error.delivery, error)
-        return error
+    def _tell_request(self, request: Request, progress: Progress) -> None:
+        if self.hooks:
+            event = RequestEvent(path=request.path, attempt=progress.attempts, msg_random=request.msg_random)
+            self._tell("on_request", event)
 
     def _tell_retry(self, request: Request, progress: Progress, error: DeskError, pause: float) -> None:
         logger.info(
@@ -288,7 +282,11 @@ class Caller:
 
     def _tell(self, method: str, event: object) -> None:
         for hook in self.hooks:
-            try:
-                getattr(hook, method)(event)
-            except Exception:  # a mistake in a hook never changes what becomes of a message
-                logger.exception("%s.%s failed", type(hook).__name__, method)
+            self._guarded(f"{method} of {type(hook).__name__}", getattr(hook, method), event)
+
+    def _guarded(self, what: str, function: Callable[[Any], object], argument: object) -> None:
+        """Run what is the user's own code; a mistake in it never changes what becomes of a message."""
+        try:
+            function(argument)
+        except Exception:
+            logger.exception("%s failed", what)

@@ -3,49 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar, cast
+from typing import Any, Literal, NoReturn, Self, TypeVar
 
-import httpx
-
-from deskim._calls import Answer, Caller, Request, World
-from deskim._lanes import BorrowedLane, HTTPClient, Lane, OwnLane, mask_httpx_logs
+from deskim import _settings
+from deskim._calls import Caller, World
+from deskim._checks import shown
+from deskim._lanes import HTTPClient, mask_httpx_logs
 from deskim._messages import Content, Message, SendResult
-from deskim._pacing import LocalPacer
+from deskim._progress import Answer, Request
 from deskim._protocol import SEND_MSG, Identity, decode_reply, encode_command, encode_message, path_of
 from deskim._rate import Lane as Queue
 from deskim._rate import Pacer, RateLimit
 from deskim._regions import HostChooser, Region, base_urls
 from deskim._retry import RetryPolicy
-from deskim._transport import DeskTransport
-from deskim._usersig import (
-    ReadyUserSig,
-    Secret,
-    UserSigCache,
-    UserSigProvider,
-    UserSigSigner,
-    check_identity,
-    check_key,
-)
+from deskim._usersig import Secret, UserSigCache, UserSigProvider, check_identity
 from deskim.commands import Command
-from deskim.errors import ClientClosedError, ConfigurationError, MessageError
+from deskim.errors import ClientClosedError, ConfigurationError, DeskError, MessageError
 from deskim.hooks import Hooks
 
 R = TypeVar("R")
-
-_ENVIRONMENT: Final = {
-    "DESKIM_SDK_APP_ID": "sdk_app_id",
-    "DESKIM_SECRET_KEY": "secret_key",
-    "DESKIM_USERSIG": "usersig",
-    "DESKIM_IDENTIFIER": "identifier",
-    "DESKIM_REGION": "region",
-    "DESKIM_BASE_URL": "base_url",
-    "DESKIM_CUSTOMER_SERVICE_ACCOUNT": "customer_service_account",
-}
 
 
 class AsyncDeskClient:
@@ -76,6 +56,9 @@ class AsyncDeskClient:
     Raises ``ConfigurationError`` for settings that cannot work. Source: 1229/68821.
     """
 
+    _loop: asyncio.AbstractEventLoop | None = None
+    _closed = False
+
     def __init__(
         self,
         sdk_app_id: int,
@@ -101,36 +84,32 @@ class AsyncDeskClient:
         credentials, through = Secret((secret_key, usersig)), Secret(proxy)
         del secret_key, usersig, proxy  # a traceback that shows locals must not show these
         check_identity(sdk_app_id, identifier)
-        if retry is not None and not isinstance(retry, RetryPolicy):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"retry must be a RetryPolicy or None, not {type(retry).__name__}")
         self._identity = Identity(sdk_app_id, identifier)
-        self._account = _text_or_none("customer_service_account", customer_service_account)
-        self._deadline = _seconds("deadline", deadline)
-        self._in_url = _signature_in(signature_in, http_client)
+        self._account = _settings.checked_account(customer_service_account)
+        self._deadline = _settings.checked_seconds("deadline", deadline)
         self._owns_lane = http_client is None
-        self._base_urls = base_urls(region, base_url)
+        self._in_url = _settings.signature_in_url(signature_in, http_client)
         self._caller = Caller(
             identity=self._identity,
-            signatures=UserSigCache(_provider(self._identity, credentials, _world), _world.wall),
-            lane=(
-                _own_lane(through, verify, max_connections)
-                if http_client is None
-                else _borrowed_lane(http_client, signature_in, through, verify)
+            signatures=UserSigCache(_settings.provider(self._identity, credentials, _world), _world.wall),
+            lane=_settings.lane(
+                http_client, in_url=self._in_url, proxy=through, verify=verify, max_connections=max_connections
             ),
-            hosts=HostChooser(self._base_urls),
-            timeout=_seconds("timeout", timeout),
-            retry=retry,
-            pacer=_pacer(rate_limit, _world),
-            hooks=_hooks(hooks),
+            hosts=HostChooser(base_urls(region, base_url)),
+            timeout=_settings.checked_seconds("timeout", timeout),
+            retry=_settings.checked_retry(retry),
+            pacer=_settings.pacer(rate_limit, _world),
+            hooks=_settings.checked_hooks(hooks),
             world=_world,
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
         self._busy = 0
         self._all_done: asyncio.Event | None = None
 
     def __repr__(self) -> str:
         return f"AsyncDeskClient({self._identity.sdk_app_id}, identifier={self._identity.identifier!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client does not pickle, nor does it copy: hand over its settings and make another one")
 
     @classmethod
     def from_env(cls, **overrides: Any) -> AsyncDeskClient:
@@ -141,7 +120,7 @@ class AsyncDeskClient:
         """
         held = Secret(overrides)
         del overrides  # a traceback that shows locals must not show the secrets among them
-        return cls(**_from_environment(held))
+        return cls(**_settings.from_environment(held))
 
     async def send_to_session(
         self,
@@ -202,23 +181,31 @@ class AsyncDeskClient:
     async def call(self, command: Command[R]) -> R:
         """Make another call of Desk: ``await desk.call(commands.GetSessionState(session_id=...))``.
 
-        Returns the reply that the command names. Raises ``DeskError``.
+        Returns the reply that the command names. Raises ``DeskError``, and ``MessageError`` for what is no command.
         """
-        path = path_of(command)
-        request = Request(path, encode_command(command), repeatable=command.repeatable)
+        if isinstance(command, type) or not hasattr(command, "reply"):
+            raise MessageError(f"call takes a command such as commands.RawCommand(...), not {shown(command)}")
+        request = Request(path_of(command), encode_command(command), repeatable=command.repeatable)
         answer = await self._make(request, None)
-        return decode_reply(command, answer.envelope)
+        try:
+            return decode_reply(command, answer.envelope)
+        except DeskError as error:
+            error.attempts, error.resent = answer.attempts, answer.resent
+            raise
 
     async def aclose(self) -> None:
         """Close the client: calls under way may finish within the time of one attempt, new ones are refused.
 
-        May be called again, and from several tasks.
+        May be called again, and from several tasks. Raises ``ConfigurationError`` on another event loop than the
+        client's, while that is open.
         """
+        if self._loop is not None and not self._loop.is_closed():
+            self._check_loop(asyncio.get_running_loop())
         self._closed = True
         try:
             await self._wait_for_calls()
         finally:
-            await self._caller.lane.aclose()
+            await self._caller.aclose()
 
     async def __aenter__(self) -> Self:
         self._bind()
@@ -230,30 +217,26 @@ class AsyncDeskClient:
         await self.aclose()
 
     def __del__(self) -> None:
-        if getattr(self, "_owns_lane", False) and self._loop is not None and not self._closed:
-            warnings.warn(f"{self!r} was not closed: use `async with`, or await aclose()", ResourceWarning, source=self)
+        if self._loop is not None and self._owns_lane and not self._closed:
+            text = f"{self!r} was not closed: use `async with`, or await aclose()"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
 
     async def _deliver(
         self, message: Message, queue: Queue, deadline: float | None, first_sent: float | None = None
     ) -> SendResult:
         if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise MessageError(f"send takes a Message, not {type(message).__name__}: see send_to_session, send_to_user")
-        body = encode_message(message, self._account)
-        request = Request(SEND_MSG, body, queue, msg_random=message.msg_random, first_sent=first_sent)
-        answer = await self._make(request, deadline)
-        key = answer.envelope.get("MsgKey")
-        return SendResult(
-            message.msg_random,
-            answer.attempts,
-            answer.elapsed,
-            key if isinstance(key, str) else None,
-            answer.envelope,
-            answer.resent,
-        )
+            raise MessageError(f"send takes a Message, not {shown(message)}: see send_to_session and send_to_user")
+        try:
+            body = encode_message(message, self._account)
+            request = Request(SEND_MSG, body, queue, msg_random=message.msg_random, first_sent=first_sent)
+            return _result(message, await self._make(request, deadline))
+        except DeskError as error:
+            error.msg_random = message.msg_random
+            raise
 
     async def _make(self, request: Request, deadline: float | None) -> Answer:
         self._bind()
-        seconds = self._deadline if deadline is None else _seconds("deadline", deadline)
+        seconds = self._deadline if deadline is None else _settings.checked_seconds("deadline", deadline)
         self._busy += 1
         try:
             return await self._caller.call(request, seconds)
@@ -271,8 +254,13 @@ class AsyncDeskClient:
             self._loop = loop
             if self._in_url:
                 mask_httpx_logs()
-        elif self._loop is not loop:
-            raise ConfigurationError("the client belongs to another event loop: make one client for each loop")
+        self._check_loop(loop)
+
+    def _check_loop(self, running: asyncio.AbstractEventLoop) -> None:
+        if self._loop is not running:
+            raise ConfigurationError(
+                "the client belongs to another event loop: make one client for each loop, and close it there"
+            )
 
     async def _wait_for_calls(self) -> None:
         if not self._busy:
@@ -285,87 +273,13 @@ class AsyncDeskClient:
             pass  # closing the lane ends what is left; each caller learns that its reply was lost
 
 
-def _seconds(name: str, value: object) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < cast("float", value) < float("inf"):
-        raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
-    return float(cast("float", value))
-
-
-def _text_or_none(name: str, value: object) -> str | None:
-    if value is not None and (not isinstance(value, str) or not value):
-        raise ConfigurationError(f"{name} must be a name such as '@customer_service_account', not {value!r}")
-    return value
-
-
-def _signature_in(value: object, http_client: object) -> bool:
-    if value not in ("target", "url"):
-        raise ConfigurationError(f"signature_in must be 'target' or 'url', not {value!r}")
-    if value == "url" and http_client is None:
-        raise ConfigurationError('signature_in="url" is for an http_client of your own; our transport never needs it')
-    return value == "url"
-
-
-def _provider(identity: Identity, credentials: Secret, world: World) -> UserSigProvider:
-    key, usersig = Secret(credentials.reveal()[0]), Secret(credentials.reveal()[1])
-    if (key.reveal() is None) == (usersig.reveal() is None):
-        raise ConfigurationError("give exactly one of secret_key (to sign with) and usersig (signed elsewhere)")
-    if key.reveal() is not None:
-        check_key(key)
-        return UserSigSigner(identity.sdk_app_id, key.reveal(), identity.identifier, clock=world.wall)
-    if isinstance(usersig.reveal(), str):
-        return ReadyUserSig(usersig)
-    if not callable(usersig.reveal()):
-        raise ConfigurationError("usersig must be text, a UserSigSigner, or an async function that returns text")
-    return cast("UserSigProvider", usersig.reveal())
-
-
-def _own_lane(proxy: Secret, verify: ssl.SSLContext | bool, max_connections: int) -> Lane:
-    try:
-        return OwnLane(DeskTransport(verify=verify, proxy=proxy.reveal(), max_connections=max_connections))
-    except (ValueError, TypeError) as exc:
-        reason = str(exc)
-    raise ConfigurationError(reason)
-
-
-def _borrowed_lane(
-    client: HTTPClient, signature_in: Literal["target", "url"], proxy: Secret, verify: ssl.SSLContext | bool
-) -> Lane:
-    if isinstance(client, httpx.Client):
-        raise ConfigurationError("http_client must be an httpx.AsyncClient; this is the synchronous httpx.Client")
-    if not all(hasattr(client, name) for name in ("build_request", "send", "is_closed")):
-        raise ConfigurationError(f"http_client must be an httpx.AsyncClient, not {type(client).__name__}")
-    if proxy.reveal() is not None or verify is not True:
-        raise ConfigurationError("proxy and verify have no effect on an http_client of your own: set them there")
-    return BorrowedLane(client, signature_in)
-
-
-def _pacer(rate_limit: object, world: World) -> Pacer | None:
-    if rate_limit is None:
-        return None
-    if isinstance(rate_limit, RateLimit):
-        return LocalPacer(rate_limit, world.clock)
-    if isinstance(rate_limit, Pacer):
-        return rate_limit
-    raise ConfigurationError(f"rate_limit must be a RateLimit, a Pacer or None, not {rate_limit!r}")
-
-
-def _hooks(hooks: object) -> tuple[Hooks, ...]:
-    if not isinstance(hooks, list | tuple) or not all(isinstance(hook, Hooks) for hook in hooks):
-        raise ConfigurationError("hooks must be a list of Hooks objects")
-    return tuple(hooks)
-
-
-def _from_environment(overrides: Secret) -> dict[str, Any]:
-    given: Mapping[str, Any] = overrides.reveal()
-    found = {name: os.environ[variable] for variable, name in _ENVIRONMENT.items() if os.environ.get(variable)}
-    if {"secret_key", "usersig"} & given.keys():
-        found = {name: value for name, value in found.items() if name not in ("secret_key", "usersig")}
-    settings: dict[str, Any] = {**found, **given}
-    app_id = settings.get("sdk_app_id")
-    if isinstance(app_id, str) and app_id.isdecimal():
-        settings["sdk_app_id"] = int(app_id)
-    elif app_id is None or isinstance(app_id, str):
-        del found, given, settings  # a traceback that shows locals must not show the secrets among them
-        raise ConfigurationError(f"DESKIM_SDK_APP_ID must be the application's SDKAppID, a number; it is {app_id!r}")
-    return settings
+def _result(message: Message, answer: Answer) -> SendResult:
+    key = answer.envelope.get("MsgKey")
+    return SendResult(
+        message.msg_random,
+        answer.attempts,
+        answer.elapsed,
+        key if isinstance(key, str) else None,
+        answer.envelope,
+        answer.resent,
+    )

@@ -1,7 +1,7 @@
 """The way to the network: one seam, ``post``, over our own transport or over a borrowed HTTP client.
 
-What leaves a lane is a reply or a ``DeskError`` that says what is known. No exception of an HTTP library gets past it,
-nor its traceback: both hold the request, and with it the signature.
+What leaves a lane is a reply, or a failure that says what is known. No exception of an HTTP library gets past it, nor
+its traceback: both hold the request, and with it the signature.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final, Literal, Protocol
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import field, frozen
 
 from deskim._protocol import Reply, Signature, mask_urls
 from deskim._transport import DeskTransport, HeaderBlock, Origin, Timeouts, WireRequest
@@ -28,6 +28,7 @@ from deskim.errors import (
 )
 
 MAX_REPLY: Final = 4 * 1024 * 1024
+"""The most bytes of a reply that are read, packed or unpacked."""
 _GRACE: Final = 0.025
 _HEADERS: Final = {
     "accept": "application/json",
@@ -35,7 +36,10 @@ _HEADERS: Final = {
     "content-type": "application/json",
     "user-agent": f"deskim/{__version__}",
 }
-_NOT_SENT: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
+_UNREACHABLE: Final = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})
+_NOT_SENT: Final = _UNREACHABLE | {"PoolTimeout", "UnsupportedProtocol"}
+_KEPT: Final = {name.encode(): name for name in ("content-type", "date", "retry-after")}
+_PACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _CLOSED_HERE: Final = "the http_client was closed: keep it open for as long as the desk client is used"
 _PROXY_ADVICE: Final = (
     "the http_client goes through a proxy that would see the signature: "
@@ -50,11 +54,19 @@ class Attempt:
     base_url: str
     path: str
     random: int
-    body: bytes
+    body: bytes = field(repr=False)
     timeout: float
     """For each of connecting, writing and reading."""
     left: float
     """For everything together."""
+
+
+@frozen
+class Failure:
+    """Hold how an attempt failed, and whether it was for the host: no connection to it came about."""
+
+    error: DeskError
+    host_failed: bool = False
 
 
 class HTTPClient(Protocol):
@@ -79,8 +91,8 @@ class HTTPClient(Protocol):
 class Lane(Protocol):
     """Carry one attempt to Desk and its reply back."""
 
-    async def post(self, attempt: Attempt, signature: Signature) -> Reply:
-        """Return the reply; raises ``ConnectionFailedError``, ``ReplyLostError`` or ``ConfigurationError``."""
+    async def post(self, attempt: Attempt, signature: Signature) -> Reply | Failure:
+        """Return the reply, or what is known without one; raises nothing but what ends a task."""
         ...
 
     async def aclose(self) -> None:
@@ -95,8 +107,8 @@ class OwnLane:
         self._transport = transport
         self._origins: dict[str, tuple[Origin, HeaderBlock]] = {}
 
-    async def post(self, attempt: Attempt, signature: Signature) -> Reply:
-        """Return the reply."""
+    async def post(self, attempt: Attempt, signature: Signature) -> Reply | Failure:
+        """Return the reply, or what is known without one."""
         origin, headers = self._origins.get(attempt.base_url) or self._prepare(attempt.base_url)
         timeouts = Timeouts(attempt.timeout, attempt.timeout, attempt.timeout, attempt.left, attempt.left)
         try:
@@ -107,10 +119,8 @@ class OwnLane:
                 timeouts,
             )
         except Exception as exc:  # noqa: BLE001 - whatever it is, the caller learns what is known of the message
-            failure = _translated(exc, signature)
-        else:
-            return Reply(status, _text_headers(fields), signature.clean(content))
-        raise failure
+            return _failure(exc, signature)
+        return Reply(status, _kept(fields, signature), signature.clean(content))
 
     def _prepare(self, base_url: str) -> tuple[Origin, HeaderBlock]:
         parts = urlsplit(base_url)
@@ -124,68 +134,68 @@ class OwnLane:
         await self._transport.aclose()
 
 
-def _text_headers(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in fields}
+def _kept(fields: Iterable[tuple[bytes, bytes]], signature: Signature) -> dict[str, str]:
+    """Return the headers that count, with no signature in them should the server have echoed it."""
+    found = ((name.lower(), value) for name, value in fields)
+    return {_KEPT[name]: signature.clean(value).decode("latin-1") for name, value in found if name in _KEPT}
 
 
 class BorrowedLane:
     """Carry calls over a client of the caller's, which is never closed here."""
 
-    def __init__(self, client: HTTPClient, signature_in: Literal["target", "url"]) -> None:
+    def __init__(self, client: HTTPClient, *, in_url: bool) -> None:
         self._client = client
-        self._in_url = signature_in == "url"
+        self._in_url = in_url
 
-    async def post(self, attempt: Attempt, signature: Signature) -> Reply:
-        """Return the reply."""
+    async def post(self, attempt: Attempt, signature: Signature) -> Reply | Failure:
+        """Return the reply, or what is known without one."""
         if self._client.is_closed:
-            raise ClientClosedError(_CLOSED_HERE)
-        cancelled: asyncio.CancelledError | None = None
+            return Failure(ClientClosedError(_CLOSED_HERE))
         try:
             # a last resort: the client's own time-outs come first, for cancelling httpx from outside harms its pool
             async with asyncio.timeout(attempt.left + _GRACE):
                 return await self._exchange(attempt, signature)
-        except asyncio.CancelledError as exc:
-            cancelled = exc
         except Exception as exc:  # noqa: BLE001 - whatever it is, the caller learns what is known of the message
-            failure = _translated(exc, signature)
-        if cancelled is not None:
-            cancelled.__context__ = None
-            raise cancelled.with_traceback(None)
-        raise failure
+            return _failure(exc, signature)
+        except BaseException as exc:  # noqa: BLE001 - raised again, without the frames that hold the request
+            stopped = exc
+        stopped.__cause__ = stopped.__context__ = None
+        raise stopped.with_traceback(None)
 
     async def _exchange(self, attempt: Attempt, signature: Signature) -> Reply:
         response = await self._client.send(
             self._request(attempt, signature), stream=True, auth=None, follow_redirects=False
         )
         try:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            content = await _bounded(response)
+            encoding = response.headers.get("content-encoding", "")
+            content = _unpacked(await _bounded(response), encoding.strip().lower())
         finally:
             await response.aclose()
-        return Reply(response.status_code, headers, signature.clean(_decoded(content, headers)))
+        return Reply(response.status_code, _kept(response.headers.raw, signature), signature.clean(content))
 
     def _request(self, attempt: Attempt, signature: Signature) -> Any:
+        target = signature.target(attempt.path)
+        try:
+            if self._in_url:
+                return self._build(attempt, attempt.base_url + target.with_random(attempt.random).decode(), {})
+            guards = {"target": target.with_random(attempt.random), "trace": _ProxyGuard(attempt.base_url)}
+            return self._build(attempt, attempt.base_url + attempt.path, guards)
+        except Exception as exc:
+            raise _NotBuiltError from exc
+
+    def _build(self, attempt: Attempt, url: str, extensions: dict[str, Any]) -> Any:
         timeout = min(attempt.timeout, attempt.left)
         waits = {"connect": timeout, "read": timeout, "write": timeout, "pool": attempt.left}
-        if self._in_url:
-            url = attempt.base_url + signature.target(attempt.path).with_random(attempt.random).decode()
-            return self._client.build_request(
-                "POST", url, content=attempt.body, headers=_HEADERS, extensions={"timeout": waits}
-            )
         return self._client.build_request(
-            "POST",
-            attempt.base_url + attempt.path,
-            content=attempt.body,
-            headers=_HEADERS,
-            extensions={
-                "target": signature.target(attempt.path).with_random(attempt.random),
-                "timeout": waits,
-                "trace": _ProxyGuard(attempt.base_url),
-            },
+            "POST", url, content=attempt.body, headers=_HEADERS, extensions={"timeout": waits, **extensions}
         )
 
     async def aclose(self) -> None:
         """Leave the client open: it is the caller's."""
+
+
+class _NotBuiltError(Exception):
+    """Tell that the client could not so much as build the request."""
 
 
 class _SignatureAtRiskError(Exception):
@@ -193,7 +203,11 @@ class _SignatureAtRiskError(Exception):
 
 
 class _ProxyGuard:
-    """Watch httpcore's trace events: httpx 0.28 passes the target on to a tunnel proxy's CONNECT line, in clear."""
+    """Watch httpcore's trace events: a proxy may be about to read what is for Desk.
+
+    httpx 0.28 passes the target on to a tunnel proxy's CONNECT line, in clear; httpx2 does not. A proxy for plain http
+    (to this machine alone, see ``base_url``) reads every request.
+    """
 
     def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
@@ -201,11 +215,13 @@ class _ProxyGuard:
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         """Raise before a byte of a request that a proxy would read leaves."""
-        if event.endswith("send_request_headers.started"):
-            if getattr(info.get("request"), "method", None) == b"CONNECT":
-                raise _SignatureAtRiskError
-        elif event == "connection.connect_tcp.started" and self._plain_host not in (None, info.get("host")):
+        if event.endswith("send_request_headers.started") and self._shows(info["request"]):
             raise _SignatureAtRiskError
+
+    def _shows(self, request: Any) -> bool:
+        if request.method == b"CONNECT":
+            return b"usersig=" in request.url.target
+        return self._plain_host not in (None, request.url.host.decode().strip("[]"))
 
 
 async def _bounded(response: Any) -> bytes:
@@ -222,9 +238,9 @@ async def _bounded(response: Any) -> bytes:
     return b"".join(parts)
 
 
-def _decoded(content: bytes, headers: Mapping[str, str]) -> bytes:
+def _unpacked(content: bytes, encoding: str) -> bytes:
     """Unpack a reply within the bound; no encoding was asked for, and some proxies pack all the same."""
-    if headers.get("content-encoding", "identity") not in ("gzip", "deflate"):
+    if encoding not in _PACKED:
         return content
     unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
@@ -236,21 +252,32 @@ def _decoded(content: bytes, headers: Mapping[str, str]) -> bytes:
     return unpacked
 
 
-def _translated(exc: Exception, signature: Signature) -> DeskError:
+def _failure(exc: Exception, signature: Signature) -> Failure:
     """Return what an exception means for the message; by name, for httpx and httpx2 have the same names."""
+    names = {cls.__name__ for cls in type(exc).__mro__}
+    return Failure(_translated(exc, names, signature), host_failed=bool(names & _UNREACHABLE))
+
+
+def _translated(exc: Exception, names: set[str], signature: Signature) -> DeskError:
     if isinstance(exc, DeskError):
+        exc.__cause__ = exc.__context__ = None
         return exc.with_traceback(None)
     if isinstance(exc, _SignatureAtRiskError):
         return ConfigurationError(_PROXY_ADVICE)
-    names = {cls.__name__ for cls in type(exc).__mro__}
-    text = signature.mask(f"{type(exc).__name__}: {exc}".rstrip(": "))
+    if isinstance(exc, _NotBuiltError):
+        return ConfigurationError(f"the http_client cannot build a request: {_named(exc.__cause__, signature)}")
+    text = _named(exc, signature)
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return ConnectionFailedError(f"{text}; check base_url and verify=", retry=RetryKind.NEVER)
     if names & _NOT_SENT:
         return ConnectionFailedError(f"no connection came about, nothing was sent ({text})")
-    if isinstance(exc, TimeoutError) or "TimeoutException" in names:
-        return ReplyLostError(f"no reply in time; whether Desk took the call is not known ({text})")
-    return ReplyLostError(f"the connection broke; whether Desk took the call is not known ({text})")
+    late = isinstance(exc, TimeoutError) or "TimeoutException" in names
+    what = "no reply in time" if late else "the connection broke"
+    return ReplyLostError(f"{what}; whether Desk took the call is not known ({text})")
+
+
+def _named(exc: BaseException | None, signature: Signature) -> str:
+    return signature.mask(f"{type(exc).__name__}: {exc}".rstrip(": "))
 
 
 class _MaskUserSig(logging.Filter):
@@ -258,7 +285,10 @@ class _MaskUserSig(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record through, the signature masked."""
-        text = record.getMessage()
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            return True  # its text and its arguments do not match; its handler says so
         if "usersig=" in text:
             record.msg, record.args = mask_urls(text), ()
         return True
