@@ -66,8 +66,11 @@ def _url(server: asyncio.Server) -> str:
 
 async def _stop(server: asyncio.Server, state: ServerState) -> None:
     server.close()
-    for connection in list(state.connections):
-        connection.transport.abort()
+    await asyncio.sleep(0)  # for a connection that was just accepted
+    while state.connections:
+        for connection in list(state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
     if state.tasks:
         await asyncio.wait(state.tasks)
     await server.wait_closed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import zlib
@@ -77,11 +78,17 @@ async def in_memory(desk: FakeDesk) -> AsyncIterator[Poster]:
         yield Poster(desk, http)
 
 
+async def shown(desk: FakeDesk) -> None:
+    """Wait until users saw something."""
+    while not desk.messages:  # noqa: ASYNC110 - the fake has no event for it
+        await asyncio.sleep(0.001)
+
+
 @asynccontextmanager
 async def on_a_socket(desk: FakeDesk) -> AsyncIterator[Poster]:
     """Give a poster that talks to the fake's socket."""
     async with (
         desk.serve() as served,
-        httpx.AsyncClient(base_url=served.base_url, trust_env=False, verify=False) as http,
+        httpx.AsyncClient(base_url=served.base_url) as http,
     ):
         yield Poster(desk, http)

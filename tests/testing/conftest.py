@@ -10,11 +10,13 @@ from tests.support.poster import Clock, Poster, in_memory, on_a_socket
 
 @pytest.fixture
 def clock() -> Clock:
+    """Give a clock that the test moves."""
     return Clock()
 
 
 @pytest.fixture
 def desk(clock: Clock) -> FakeDesk:
+    """Give a fake Desk by that clock."""
     return FakeDesk(clock=clock)
 
 

@@ -25,6 +25,7 @@ def cases(part: str) -> list[Any]:
 
 
 def named(found: list[dict[str, Any]]) -> list[Any]:
+    """Return cases that the test run calls by their names."""
     return [pytest.param(case, id=case["name"]) for case in found]
 
 
