@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from deskim._codec._bodies import dump_body, dump_element, load_body, load_element, with_text_data
 from deskim._codec._json import dumps, dumps_plain, is_portable, loads, loads_reply
+from deskim._codec._open import OpenNumber, OpenText
 from deskim._codec._payloads import data_text, dump_payload, load_payload, parse_data
 from deskim._codec._shapes import Shape, converter, nested, pascal, shape_of
-from deskim._codec._values import dump_value, load_value
+from deskim._codec._values import (
+    Flag,
+    JsonObject,
+    Milliseconds,
+    MsgBody,
+    OpenValue,
+    Seconds,
+    dump_value,
+    load_value,
+    payload_of,
+    text_of,
+)
 
 __all__ = [
+    "Flag",
+    "JsonObject",
+    "Milliseconds",
+    "MsgBody",
+    "OpenNumber",
+    "OpenText",
+    "OpenValue",
+    "Seconds",
     "Shape",
     "converter",
     "data_text",
@@ -28,6 +48,8 @@ __all__ = [
     "nested",
     "parse_data",
     "pascal",
+    "payload_of",
     "shape_of",
+    "text_of",
     "with_text_data",
 ]

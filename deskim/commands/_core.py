@@ -1,4 +1,4 @@
-"""Every other call to Desk as a value that names its path and its reply: ``await desk.call(GetSessionState(...))``."""
+"""What a call is, and the way to every call that has no class here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from attrs import field, frozen
 
 from deskim._checks import filled, json_mapping
+from deskim._codec import OpenValue
 
 DESK = "desk_http_svc"
 """The service name of Desk's own calls (1229/68821)."""
@@ -40,6 +41,14 @@ class Command(Protocol[R_co]):
 
 
 @frozen
+class Reply(OpenValue):
+    """Hold the reply of a call that answers nothing but success; the base of all other replies.
+
+    ``extra`` holds the fields that deskim does not know, and those whose value is not as documented.
+    """
+
+
+@frozen
 class RawReply:
     """Hold the reply of a :class:`RawCommand`: all that Desk answered."""
 
@@ -55,6 +64,6 @@ class RawCommand:
 
     service: str = field(validator=filled)
     path: str = field(validator=filled)
-    body: Mapping[str, Any] = field(factory=dict, converter=json_mapping, hash=False)
+    body: Mapping[str, Any] = field(factory=dict[str, Any], converter=json_mapping, hash=False)
     repeatable: bool = field(default=False, kw_only=True)
     reply = RawReply
