@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import cast
@@ -41,6 +42,12 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         """Whether a request may be written to it, as far as is known."""
         return not self._closed and self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def application_protocol(self) -> str | None:
+        """What TLS agreed upon (ALPN), if anything."""
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        return None if tls is None else tls.selected_alpn_protocol()
 
     async def exchange(self, request: WireRequest, timeouts: Timeouts, deadline: float) -> Reply:
         """Send `request` and return its reply; raise httpx's read, write and protocol errors."""
@@ -150,10 +157,18 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Learn of an orderly end, the only one that completes a reply without a length (over TLS: close_notify)."""
-        if self._reply is not None and not self._reply.done():
+        if self._reply is not None and not self._reply.done() and not self._cut_off():
             self._parser.eof()
             self._finish(self._reply)
         self.abandon(self._why_lost(None))
+
+    def _cut_off(self) -> bool:
+        """Whether TLS ended without its close_notify: then OpenSSL still wants to read, which asyncio keeps to itself."""
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        try:
+            return tls is not None and tls.read(1) != b""
+        except ssl.SSLError:
+            return True
 
     def _finish(self, reply: asyncio.Future[None]) -> None:
         if self._parser.complete:

@@ -39,6 +39,8 @@ class Route:
             await _connect(connection, self.origin, self.context if self.origin.scheme == "https" else None)
         else:
             await self._through(self.proxy, connection)
+        if connection.application_protocol not in _SPOKEN:
+            raise OSError(f"the SSLContext offers {connection.application_protocol}, which this transport does not speak")
 
     async def _through(self, proxy: Proxy, connection: Connection) -> None:
         tunnel = Tunnel(asyncio.get_running_loop())

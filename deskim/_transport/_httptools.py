@@ -15,7 +15,6 @@ class HttptoolsParser(ReplyParser):
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._machine = httptools.HttpResponseParser(self)
-        self._head_only = False
 
     def begin(self, *, head_only: bool) -> None:
         self._switched = False

@@ -27,16 +27,21 @@ class ReplyParser(abc.ABC):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._clear()
 
     def begin(self, *, head_only: bool) -> None:
         """Expect the reply to the next request; to a HEAD request it has no body."""
+        self._clear()
         self._head_only = head_only
+        self._restart()
+
+    def _clear(self) -> None:
+        self._head_only = False
         self.status = 0
         self.headers: Headers = []
         self._parts: list[bytes] = []
         self._size = self._barren = 0
         self.complete = self.reusable = False
-        self._restart()
 
     def feed(self, data: bytes) -> None:
         """Take in what came; `complete` tells whether the reply is whole, `reusable` whether another may follow it."""

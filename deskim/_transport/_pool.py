@@ -181,7 +181,7 @@ class Pool:
     async def _dial(self, connection: Connection, timeout: float | None, deadline: float) -> None:
         until = min(self._loop.time() + (math.inf if timeout is None else timeout), deadline)
         scope = asyncio.timeout_at(None if math.isinf(until) else until)
-        why = "the server closed it at once"
+        why = ""
         try:
             async with scope:
                 self._dialling.add(scope)
@@ -194,8 +194,8 @@ class Pool:
             raise httpx.ConnectError(_CLOSED)
         if scope.expired():
             raise httpx.ConnectTimeout(f"no connection to {self._route.origin.netloc} in time")
-        if not connection.usable:
-            raise httpx.ConnectError(f"no connection to {self._route.origin.netloc}: {why}")
+        if why or not connection.usable:
+            raise httpx.ConnectError(f"no connection to {self._route.origin.netloc}: {why or 'it was closed at once'}")
 
     def _lost(self, connection: Connection) -> None:
         self._connections.discard(connection)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
 import attrs
 
@@ -32,7 +33,7 @@ class Peer:
 
     async def _chunks(self) -> bytes:
         body = b""
-        while size := int(await self.reader.readline(), 16):
+        while size := int(await self.reader.readuntil(b"\n"), 16):
             body += (await self.reader.readexactly(size + 2))[:-2]
         await self.reader.readline()
         return body
@@ -91,15 +92,33 @@ async def serve(handler: Handler, context: ssl.SSLContext | None = None, host: s
 
     listener = await asyncio.start_server(accepted, host, 0, ssl=context)
     server.port = listener.sockets[0].getsockname()[1]
+    with handshakes_may_fail():
+        try:
+            yield server
+        finally:
+            listener.close()
+            for task in tuple(server.tasks):
+                task.cancel()
+            if server.tasks:
+                await asyncio.wait(tuple(server.tasks))
+            await settle()
+
+
+@contextlib.contextmanager
+def handshakes_may_fail() -> Iterator[None]:
+    """Keep asyncio's debug mode from reporting that a client left a server of ours during the handshake."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "incoming connection" not in context["message"]:
+            (before or asyncio.AbstractEventLoop.default_exception_handler)(loop, context)
+
+    loop.set_exception_handler(handle)
     try:
-        yield server
+        yield
     finally:
-        listener.close()
-        for task in tuple(server.tasks):
-            task.cancel()
-        if server.tasks:
-            await asyncio.wait(tuple(server.tasks))
-        await settle()
+        loop.set_exception_handler(before)
 
 
 async def answer(peer: Peer) -> None:

@@ -1,0 +1,217 @@
+"""Cancel many requests at random points and see whether the pool still serves every one afterwards.
+
+    python tests/transport/churn.py --cancels 100000 --seed 1 [--stock]
+
+`--stock` does the same to httpx's own transport, for comparison. The server runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import os
+import random
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import attrs
+import httpx
+
+from deskim._transport import DeskTransport
+
+REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"x" * 200
+CONNECTIONS, AT_ONCE, SHARE_CANCELLED, AFTERWARDS = 10, 20, 0.7, 100
+
+Call = Callable[[], Awaitable[httpx.Response]]
+
+
+@attrs.define
+class Tally:
+    """Count what became of the requests."""
+
+    requests: int = 0
+    cancelled: int = 0
+    answered: int = 0
+    failed: int = 0
+    swallowed: int = 0
+    served_afterwards: int = 0
+    tasks_left: int = 0
+    descriptors_left: int = 0
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was lost."""
+        left = self.failed or self.swallowed or self.tasks_left or self.descriptors_left
+        return not left and self.served_afterwards == AFTERWARDS
+
+
+class Server(asyncio.Protocol):
+    """Answer at once, or in two pieces, or a little later, or close after the reply, by turns."""
+
+    turn = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        Server.turn += 1
+        cut = len(REPLY) if Server.turn % 3 else 60
+        self.transport.write(REPLY[:cut])
+        if cut < len(REPLY):
+            asyncio.get_running_loop().call_later(0.0005, self.finish, cut)
+
+    def finish(self, cut: int) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(REPLY[cut:])
+
+
+async def listen(report: Callable[[int], object]) -> None:
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=1024)
+    report(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+def server_process(pipe: Any) -> None:
+    asyncio.run(listen(pipe.send))
+
+
+# Four ways to cancel; each returns whether the cancellation arrived, and raises if it was swallowed.
+
+
+async def by_task(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
+    task = asyncio.ensure_future(call())
+    await delay()
+    sent = task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and task.exception() is not None:
+        raise task.exception()  # type: ignore[misc]
+    return sent and task.cancelled()
+
+
+async def by_scope(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
+    with anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_then_cancel, delay, scope)
+            await call()
+            group.cancel_scope.cancel()
+    return scope.cancelled_caught
+
+
+async def _then_cancel(delay: Callable[[], Awaitable[None]], scope: anyio.CancelScope) -> None:
+    await delay()
+    scope.cancel()
+
+
+async def by_timeout(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        async with asyncio.timeout(random.random() * 0.004):  # noqa: S311
+            await call()
+    except TimeoutError:
+        return True
+    return False
+
+
+class _Stop(Exception):  # noqa: N818
+    pass
+
+
+async def by_group(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
+    async def stop() -> None:
+        await delay()
+        raise _Stop
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(stop())
+            task = group.create_task(call())  # type: ignore[arg-type]
+    except* _Stop:
+        pass
+    return task.cancelled()
+
+
+WAYS = (by_task, by_scope, by_timeout, by_group)
+
+
+async def churn(transport: httpx.AsyncBaseTransport, url: str, cancels: int, seed: int) -> Tally:
+    """Return the tally of a run that went on until `cancels` requests were cancelled, or none were answered any more."""
+    dice = random.Random(seed)  # noqa: S311
+    random.seed(seed)
+    tally = Tally()
+    descriptors, tasks = _descriptors(), len(asyncio.all_tasks())
+    async with httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(5, pool=2)) as client:
+        while tally.cancelled < cancels and tally.failed < AT_ONCE:
+            await asyncio.gather(*[_one(client, url, dice, tally) for _ in range(AT_ONCE)])
+        replies = await asyncio.gather(*[client.get(url) for _ in range(AFTERWARDS)], return_exceptions=True)
+        tally.served_afterwards = sum(isinstance(reply, httpx.Response) for reply in replies)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    tally.tasks_left, tally.descriptors_left = len(asyncio.all_tasks()) - tasks, _descriptors() - descriptors
+    return tally
+
+
+async def _one(client: httpx.AsyncClient, url: str, dice: random.Random, tally: Tally) -> None:
+    async def call() -> httpx.Response:
+        try:
+            response = await client.post(url, content=b"x" * 300)
+        except asyncio.CancelledError:
+            raise
+        tally.answered += 1
+        return response
+
+    tally.requests += 1
+    try:
+        if dice.random() > SHARE_CANCELLED:
+            await call()
+        else:
+            tally.cancelled += await dice.choice(WAYS)(call, _delay(dice))
+    except (httpx.HTTPError, ExceptionGroup):
+        tally.failed += 1
+
+
+def _delay(dice: random.Random) -> Callable[[], Awaitable[None]]:
+    """Wait some turns of the loop, or some time."""
+    turns, seconds = dice.randrange(40), dice.random() * 0.004
+
+    async def delay() -> None:
+        if turns < 30:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        else:
+            await asyncio.sleep(seconds)
+
+    return delay
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/dev/fd"))
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--cancels", type=int, default=100_000)
+    options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    options.add_argument("--stock", action="store_true", help="churn httpx's own transport instead")
+    chosen = options.parse_args()
+    ours, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=server_process, args=(theirs,), daemon=True)
+    server.start()
+    url = f"http://127.0.0.1:{ours.recv()}/"
+    limits = httpx.Limits(max_connections=CONNECTIONS)
+    transport: httpx.AsyncBaseTransport = (
+        httpx.AsyncHTTPTransport(limits=limits)
+        if chosen.stock
+        else DeskTransport(max_connections=CONNECTIONS, trust_env=False)
+    )
+    print(f"seed {chosen.seed}, {'httpx' if chosen.stock else 'DeskTransport'}", flush=True)
+    tally = asyncio.run(churn(transport, url, chosen.cancels, chosen.seed))
+    server.terminate()
+    print(tally)
+    return 0 if tally.sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
