@@ -7,7 +7,21 @@ from typing import Any, TypeAlias, cast
 
 from attrs import Attribute, field, frozen
 
-from deskim._checks import degrees, json_mapping, one_of, optional, plain, refused, sequence, text, tuple_of, whole
+from deskim._checks import (
+    degrees,
+    extra_fields,
+    json_mapping,
+    no_fields,
+    number,
+    one_of,
+    optional,
+    plain,
+    refused,
+    sequence,
+    text,
+    tuple_of,
+    whole,
+)
 from deskim.errors import MessageError
 from deskim.payloads import Payload
 
@@ -19,7 +33,7 @@ KNOWN_TYPES = frozenset(
 
 def _extra() -> Any:
     """Return the field for what deskim does not know of an element's MsgContent; it is sent along."""
-    return field(factory=dict, converter=json_mapping, kw_only=True, hash=False)
+    return field(factory=no_fields, converter=extra_fields, kw_only=True, hash=False)
 
 
 @frozen
@@ -35,8 +49,8 @@ class LocationElem:
     """Show a place (TIMLocationElem, 647/74355); ``latitude`` and ``longitude`` in degrees."""
 
     desc: str = field(validator=text)
-    latitude: float = field(validator=degrees(90))
-    longitude: float = field(validator=degrees(180))
+    latitude: float = field(converter=number, validator=degrees(90))
+    longitude: float = field(converter=number, validator=degrees(180))
     extra: Mapping[str, Any] = _extra()
 
 
@@ -54,8 +68,8 @@ def _custom_data(instance: object, attribute: Attribute[Any], value: object) -> 
         raise refused(instance, attribute, "text, a payload such as Card, or a mapping", value)
 
 
-def _plain_mapping(value: object) -> object:
-    return json_mapping(value) if isinstance(value, Mapping) else value
+def _plain_mapping(value: str | Payload | Mapping[str, Any]) -> str | Payload | Mapping[str, Any]:
+    return json_mapping(value, "data") if isinstance(value, Mapping) else value
 
 
 @frozen
@@ -91,7 +105,10 @@ class SoundElem:
 
 @frozen(kw_only=True)
 class ImageInfo:
-    """Describe one rendering of an image: ``type`` 1 original, 2 large, 3 thumbnail; ``size`` in bytes, the rest in pixels."""
+    """Describe one rendering of an image (647/74355).
+
+    ``type``: 1 original, 2 large, 3 thumbnail; ``size`` in bytes, ``width`` and ``height`` in pixels.
+    """
 
     type: int = field(validator=one_of(1, 2, 3))
     size: int | None = field(default=None, validator=optional(whole()))
@@ -153,6 +170,10 @@ def _unknown_type(instance: object, attribute: Attribute[Any], value: object) ->
         raise MessageError(f"RawElem is for kinds that deskim does not know: for {value} use {value[3:]}")
 
 
+def _content(value: Any) -> Any:
+    return plain(value, "msg_content")
+
+
 @frozen
 class RawElem:
     """Carry an element of a kind that deskim does not know: its MsgType and its MsgContent as plain JSON.
@@ -162,14 +183,15 @@ class RawElem:
     """
 
     msg_type: str = field(validator=_unknown_type)
-    msg_content: Any = field(converter=plain, hash=False)
+    msg_content: object = field(converter=_content, hash=False)
     extra: Mapping[str, Any] = _extra()
 
     @classmethod
     def loaded(cls, msg_type: str, msg_content: object, extra: Mapping[str, Any] | None = None) -> RawElem:
         """Return the element that stands for what was read, a known MsgType included."""
-        elem = cls("TIM?", msg_content, extra=extra or {})
-        object.__setattr__(elem, "msg_type", msg_type)
+        elem = cls.__new__(cls)
+        for name, value in (("msg_type", msg_type), ("msg_content", msg_content), ("extra", extra or {})):
+            object.__setattr__(elem, name, value)
         return elem
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import itertools
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias, cast, get_args
 
 from attrs import evolve, field, frozen
 
-from deskim._checks import filled, flag, optional, shown, text, whole
+from deskim._checks import filled, flag, is_list, no_fields, optional, plain, shown, text, whole
 from deskim._codec import dump_body, load_body, with_text_data
-from deskim._elements import CustomElem, Elem, TextElem
+from deskim._elements import CustomElem, Elem, RawElem, TextElem
 from deskim.errors import Delivery, DeskError, MessageError
 from deskim.payloads import Payload
 
 Content: TypeAlias = "str | Elem | Payload"
+
+_KINDS = frozenset(get_args(Elem))
 
 _MASK = 2**32 - 1
 _STRIDE = 0x9E3779B1  # odd, so i * stride runs through all of 2**32 before it repeats
@@ -53,21 +55,26 @@ def as_element(content: object) -> Elem:
         return with_text_data(CustomElem(content))
     if isinstance(content, CustomElem):
         return with_text_data(content)
-    if isinstance(content, Elem):
-        return content
-    hint = "; several go in as send(…, *elements)" if isinstance(content, list | tuple) else ""
+    if type(content) in _KINDS:  # a class derived from one may hold what has no place in the message
+        return cast("Elem", content)
+    hint = "; several go in as send(…, *elements)" if type(content) in (list, tuple) else ""
     raise MessageError(f"{shown(content)} is no element: give text, an element such as TextElem, or a Card{hint}")
 
 
-def _elements(contents: object) -> tuple[Elem, ...]:
-    if isinstance(contents, str | Mapping) or not hasattr(contents, "__iter__"):
-        raise MessageError(f"elements must be a sequence of elements, not {shown(contents)}")
-    return tuple(as_element(content) for content in contents)  # type: ignore[attr-defined]
+def _elements(contents: Iterable[Content]) -> tuple[Elem, ...]:
+    if not is_list(contents):
+        raise MessageError(f"elements must be a list of elements, not {shown(contents)}")
+    return tuple(map(as_element, contents))
 
 
 def _body(_: object, __: object, elements: tuple[Elem, ...]) -> None:
     if not elements:
         raise MessageError("the message is empty: give at least one element, e.g. a text")
+    for index, elem in enumerate(elements):
+        if isinstance(elem, RawElem) and not elem.msg_type:
+            raise MessageError(
+                f"MsgBody[{index}] is no element, an object of MsgType and MsgContent: {shown(elem.msg_content)}"
+            )
     custom = sum(isinstance(e, CustomElem) or getattr(e, "msg_type", "") == "TIMCustomElem" for e in elements)
     if custom > 1:  # 647/74355: several elements, but one TIMCustomElem at most
         raise MessageError(f"the message has {custom} custom elements or cards; Desk takes one: send the others apart")
@@ -152,7 +159,10 @@ class Message:
         return evolve(self, msg_random=draw_msg_random())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the message as plain JSON values: one form for JSONL files, queues and the command line."""
+        """Return the message as plain JSON values: one form for JSONL files, queues and the command line.
+
+        Raises ``MessageError`` where an element that was read holds what JSON cannot say.
+        """
         body, _ = dump_body(self.elements)
         return {**wire_fields(self, body), **({} if self.key is None else {"Key": self.key})}
 
@@ -208,14 +218,19 @@ def _arguments(wire: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := wire.keys() - _FIELDS:
         raise MessageError(f"unknown field {shown(min(map(str, unknown)))}: a message has {', '.join(_FIELDS)}")
     arguments = {_FIELDS[name]: value for name, value in wire.items()}
-    body = arguments.get("elements")
-    if not isinstance(body, list | tuple):
-        raise MessageError(f"MsgBody must be a list of elements, not {shown(body)}")
-    arguments["elements"] = load_body(body)
+    arguments["elements"] = load_body(_array(arguments.get("elements")))
     excluded = arguments.get("exclude_from_user_resp_timeout")
-    if excluded is not None and type(excluded) is int and excluded in (0, 1):
+    if type(excluded) is int and excluded in (0, 1):
         arguments["exclude_from_user_resp_timeout"] = bool(excluded)
     return arguments
+
+
+def _array(body: object) -> list[Any]:
+    """Return what MsgBody holds, as plain JSON values: it may come from anywhere."""
+    if not isinstance(body, list | tuple):
+        raise MessageError(f"MsgBody must be a list of elements, not {shown(body)}")
+    copy: list[Any] = plain(cast("list[Any]", body), "MsgBody")
+    return copy
 
 
 @frozen
@@ -234,7 +249,7 @@ class SendResult:
     attempts: int
     elapsed: float
     msg_key: str | None = None
-    raw: Mapping[str, Any] = field(factory=dict, hash=False)
+    raw: Mapping[str, Any] = field(factory=no_fields, hash=False)
     resent: bool = False
 
 

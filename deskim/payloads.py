@@ -2,22 +2,71 @@
 
 Give one to a ``send_…`` call, or wrap it yourself: ``CustomElem(data=Card(header="…"))``.
 Only the kinds whose body is documented, or read by Tencent's own clients, have a class; any other is a plain mapping:
-``CustomElem(data={"src": "39", "customerServicePlugin": 0})``.
+``CustomElem(data={"src": "39", "customerServicePlugin": 0})``. Where a docstring names no page, the fields are those
+that Tencent's Android and web clients read. Each class raises ``MessageError`` for a field of the wrong kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeVar, cast
 
 from attrs import field, frozen
 
-from deskim._checks import flag, instance_of, json_mapping, one_of, optional, sequence, text, tuple_of, whole
+from deskim._checks import (
+    extra_fields,
+    flag,
+    instance_of,
+    is_list,
+    no_fields,
+    one_of,
+    optional,
+    sequence,
+    text,
+    tuple_of,
+    whole,
+)
+
+T = TypeVar("T")
+
+
+__all__ = [
+    "BotChoice",
+    "BotChoices",
+    "Branch",
+    "Card",
+    "CardField",
+    "Choice",
+    "ClarifyMessage",
+    "CollectForm",
+    "InputVariable",
+    "OrderCard",
+    "Payload",
+    "RatingCard",
+    "RatingOption",
+    "RatingSettings",
+    "RichText",
+    "SeatStatus",
+    "StreamText",
+    "TaskBranch",
+    "TaskForm",
+    "TaskInfo",
+    "Thinking",
+    "TimeoutWarning",
+    "WelcomeMessage",
+]
 
 
 @frozen(kw_only=True)
-class Payload:
-    """Be one of Desk's own messages; the base of the classes here.
+class _Open:
+    """Keep in ``extra`` the fields that deskim does not know, in the shape they have on the wire."""
+
+    extra: Mapping[str, Any] = field(factory=no_fields, converter=extra_fields, hash=False)
+
+
+@frozen
+class Payload(_Open):
+    """Be one of Desk's own messages (269/96058); the base of the classes here, and none itself.
 
     ``extra`` holds the fields that deskim does not know, in the shape they have on the wire, and is sent along.
     """
@@ -25,27 +74,35 @@ class Payload:
     src: ClassVar[str]
     """The kind of message on the wire, e.g. ``"22"``."""
 
-    extra: Mapping[str, Any] = field(factory=dict, converter=json_mapping, hash=False)
-
 
 @frozen
-class Choice:
+class Choice(_Open):
     """Offer one answer among several: what the user sends by choosing it, and a description."""
 
     content: str = field(validator=text)
     desc: str = field(default="", validator=text)
 
 
-def _choices(value: object) -> tuple[Any, ...]:
-    return tuple(Choice(item) if isinstance(item, str) else item for item in sequence(value))
+def _choices(value: Iterable[str | Choice]) -> tuple[Choice, ...]:
+    return _each(Choice, value)
+
+
+def _each(kind: Callable[[str], T], value: Iterable[str | T]) -> tuple[T, ...]:
+    if not is_list(value):
+        return cast("tuple[T, ...]", value)  # for the validator to refuse
+    return tuple(kind(item) if isinstance(item, str) else item for item in value)
 
 
 @frozen
-class CardField:
+class CardField(_Open):
     """Show a further line on a card: a name and its value."""
 
     name: str = field(validator=text)
     value: str = field(validator=text)
+
+
+def _card_fields(value: Iterable[CardField] | None) -> tuple[CardField, ...] | None:
+    return None if value is None else sequence(value)
 
 
 @frozen
@@ -62,7 +119,7 @@ class Card(Payload):
     pic: str = field(default="", validator=text)
     url: str = field(default="", validator=text)
     custom_field: tuple[CardField, ...] | None = field(
-        default=None, converter=lambda v: None if v is None else sequence(v), validator=optional(tuple_of(CardField))
+        default=None, converter=_card_fields, validator=optional(tuple_of(CardField))
     )
 
 
@@ -115,7 +172,7 @@ class CollectForm(Payload):
 
 
 @frozen
-class BotChoice:
+class BotChoice(_Open):
     """Offer one question that the user may ask by a tap; ``id`` and ``answer`` as the web client has them."""
 
     content: str = field(validator=text)
@@ -123,8 +180,8 @@ class BotChoice:
     answer: str | None = field(default=None, validator=optional(text))
 
 
-def _bot_choices(value: object) -> tuple[Any, ...]:
-    return tuple(BotChoice(item) if isinstance(item, str) else item for item in sequence(value))
+def _bot_choices(value: Iterable[str | BotChoice]) -> tuple[BotChoice, ...]:
+    return _each(BotChoice, value)
 
 
 @frozen
@@ -169,7 +226,7 @@ class StreamText(Payload):
 
 
 @frozen
-class TaskInfo:
+class TaskInfo(_Open):
     """Name the task and the node that a task's message belongs to."""
 
     task_id: int = field(validator=whole())
@@ -196,7 +253,7 @@ class TaskBranch(Payload):
 
 
 @frozen(kw_only=True)
-class InputVariable:
+class InputVariable(_Open):
     """Ask for one variable of a task's form. ``form_type``: 0 input, 1 choose. ``is_required``: 0 no, 1 yes."""
 
     name: str = field(validator=text)
@@ -238,7 +295,7 @@ class TimeoutWarning(Payload):
 
 
 @frozen
-class RatingOption:
+class RatingOption(_Open):
     """Offer one mark of a rating, e.g. ``RatingOption("105", "Very satisfied")``."""
 
     id: str = field(validator=text)

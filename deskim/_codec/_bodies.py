@@ -11,9 +11,10 @@ from typing import Any, cast
 
 from attrs import evolve
 
+from deskim._checks import plain
 from deskim._codec._json import is_portable
 from deskim._codec._payloads import data_text, parse_data
-from deskim._codec._shapes import Shape, Wire, nested, pascal, shape_of
+from deskim._codec._shapes import Dump, Shape, Wire, nested, pascal, shape_of
 from deskim._elements import (
     CustomElem,
     Elem,
@@ -48,7 +49,7 @@ _CLASSES: dict[str, type] = {
     "TIMFileElem": FileElem,
     "TIMVideoFileElem": VideoFileElem,
 }
-#: Elements whose values may be written differently by orjson and json: floats, or JSON of the caller's own.
+#: Elements whose values orjson and json may write differently: floats, or JSON of the caller's own.
 _OPEN = (LocationElem, RawElem)
 
 
@@ -64,11 +65,11 @@ def _dumpers() -> dict[type, Callable[[Any], Any]]:
     return {**dumpers, CustomElem: _custom(dumpers[CustomElem]), RawElem: _raw}
 
 
-def _in_element(kind: str, dump: Callable[[Any], Wire]) -> Callable[[Any], Wire]:
+def _in_element(kind: str, dump: Dump) -> Dump:
     return lambda elem: {"MsgType": kind, "MsgContent": dump(elem)}
 
 
-def _custom(dump: Callable[[Any], Wire]) -> Callable[[CustomElem], Wire]:
+def _custom(dump: Dump) -> Callable[[CustomElem], Wire]:
     return lambda elem: dump(with_text_data(elem))
 
 
@@ -89,14 +90,16 @@ def dump_element(elem: Elem) -> Any:
 
 
 def dump_body(elements: Iterable[Elem]) -> tuple[list[Any], bool]:
-    """Return the MsgBody array, and whether orjson and json write it alike."""
+    """Return the MsgBody array, and whether orjson and json write it alike; raises ``MessageError``."""
     dumpers = _dumpers()
     portable = True
     body: list[Any] = []
-    for elem in elements:
+    for index, elem in enumerate(elements):
         wire = dumpers[type(elem)](elem)
+        if elem.extra or type(elem) in _OPEN:
+            wire = plain(wire, f"MsgBody[{index}]")
+            portable = portable and is_portable(wire)
         body.append(wire)
-        portable = portable and ((type(elem) not in _OPEN and not elem.extra) or is_portable(wire))
     return body, portable
 
 
@@ -109,14 +112,18 @@ def load_element(wire: Any) -> Elem:
     if not isinstance(kind, str) or not kind or "MsgContent" not in wire:
         return RawElem.loaded("", cast("Wire", wire))
     known = None if parts else _load_known(kind, content)
-    return known if known is not None and dump_element(known) == wire else RawElem.loaded(kind, content, parts)
+    return known or RawElem.loaded(kind, content, parts)
 
 
 def _load_known(kind: str, content: Any) -> Elem | None:
+    """Return the element if deskim has a class for it and would write it as it stands."""
     shape = _shapes().get(kind)
+    if shape is None:
+        return None
     try:
-        return shape and cast("Elem", shape.load(content))
-    except (TypeError, KeyError, ValueError):
+        elem: Elem = shape.load(content)
+        return elem if shape.dump(elem) == content else None
+    except (TypeError, KeyError, ValueError, RecursionError):
         return None
 
 

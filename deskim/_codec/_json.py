@@ -1,23 +1,32 @@
-"""Strict JSON: the same bytes with orjson and without, and nothing that JSON cannot say.
+r"""Strict JSON: the same bytes with orjson and without, and nothing that JSON cannot say.
 
-UTF-8 is not escaped: ``\\u``-escaped Chinese is up to three times the size, against a limit of 12 KB (1229/68821).
+UTF-8 is not escaped: ``\u``-escaped Chinese is up to three times the size, against a limit of 12 KB (1229/68821).
 """
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, cast
 
 from deskim._checks import plain
 from deskim.errors import MessageError
 
-try:
-    import orjson
-except ImportError:  # the extra `fast` is optional
-    orjson = None  # type: ignore[assignment]
 
+def _find_orjson() -> Any:
+    """Return the module that the extra ``fast`` brings, or ``None``."""
+    try:
+        import orjson
+    except ImportError:
+        return None
+    return orjson
+
+
+_orjson = _find_orjson()
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+_LONG_NUMBER = re.compile(rb"\d{19}")  # orjson reads integers beyond 64 bits as floats
 _stdlib_encode = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
 ).encode
@@ -27,7 +36,7 @@ def _stdlib_dumps(value: object) -> bytes:
     return _stdlib_encode(value).encode()
 
 
-_fast_dumps: Callable[[object], bytes] = _stdlib_dumps if orjson is None else orjson.dumps
+_fast_dumps: Callable[[object], bytes] = _orjson.dumps if _orjson else _stdlib_dumps
 
 
 def dumps_plain(value: object, *, portable: bool = True) -> bytes:
@@ -38,7 +47,7 @@ def dumps_plain(value: object, *, portable: bool = True) -> bytes:
     try:
         return _fast_dumps(value) if portable else _stdlib_dumps(value)
     except (UnicodeEncodeError, TypeError):
-        path = surrogate_path(value) or "a value"
+        path = (surrogate_path(value) or "a value").encode(errors="backslashreplace").decode()
     raise MessageError(
         f"{path} holds half of a surrogate pair, which is no character: remove it or join it with its pair"
     )
@@ -50,36 +59,37 @@ def dumps(value: object) -> bytes:
     return dumps_plain(copy, portable=is_portable(copy))
 
 
-def is_portable(value: Any) -> bool:
+def is_portable(value: object) -> bool:
     """Tell whether orjson and json write a plain value alike.
 
     They differ on floats in exponent notation (1e-7, 1e-07) and on integers beyond 64 bits.
     """
     if isinstance(value, dict):
-        return all(map(is_portable, cast("dict[str, Any]", value).values()))
+        return all(map(is_portable, cast("dict[str, object]", value).values()))
     if isinstance(value, list):
-        return all(map(is_portable, cast("list[Any]", value)))
+        return all(map(is_portable, cast("list[object]", value)))
     if isinstance(value, float):
         return "e" not in repr(value)
     return not isinstance(value, int) or _INT64_MIN <= value <= _INT64_MAX
 
 
-def surrogate_path(value: Any, path: str = "") -> str | None:
+def surrogate_path(value: object, path: str = "") -> str | None:
     """Return where a plain value holds a lone surrogate, or ``None``."""
     if isinstance(value, str):
         return (path or "the value") if any("\ud800" <= c <= "\udfff" for c in value) else None
-    items: Iterable[tuple[str, Any]] = ()
+    items: Iterable[tuple[str, object]] = ()
     if isinstance(value, dict):
-        items = [(f"{path}.{k}" if path else k, [k, v]) for k, v in cast("dict[str, Any]", value).items()]
+        items = [(f"{path}.{k}" if path else k, [k, v]) for k, v in cast("dict[str, object]", value).items()]
     elif isinstance(value, list):
-        items = [(path, v) for v in cast("list[Any]", value)]
+        items = [(f"{path}[{i}]", v) for i, v in enumerate(cast("list[object]", value))]
     return next((found for where, item in items if (found := surrogate_path(item, where))), None)
 
 
 def loads(data: bytes | str) -> Any:
-    """Return the value of a JSON text; raises ``ValueError`` for anything else, NaN among it."""
+    """Return the value of a JSON text in UTF-8; raises ``ValueError`` for anything else, NaN among it."""
+    text = data if isinstance(data, str) else data.decode("utf-8-sig")
     try:
-        return json.loads(data, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
 
@@ -89,11 +99,15 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(msg)
 
 
+def _finite(digits: str) -> float:
+    return number if math.isfinite(number := float(digits)) else _no_constant(digits)
+
+
 def loads_reply(data: bytes) -> Any:
     """Return the value of a reply: like :func:`loads`, and faster where orjson is installed."""
-    if orjson is not None:
+    if _orjson and not _LONG_NUMBER.search(data):
         try:
-            return orjson.loads(data)
+            return _orjson.loads(data)
         except ValueError:  # what it refuses beyond JSON (lone surrogates, depth), the standard library decides
             pass
     return loads(data)

@@ -9,8 +9,9 @@ from typing import Any, cast
 from attrs import frozen
 
 from deskim import payloads as p
-from deskim._codec._json import dumps_plain, is_portable, loads
+from deskim._codec._json import dumps, loads
 from deskim._codec._shapes import Shape, Wire, camel, merge, nested, shape_of
+from deskim.errors import MessageError
 
 _SPELLINGS: dict[type, dict[str, str]] = {p.TaskInfo: {"task_id": "taskID", "node_id": "nodeID"}}
 _NESTED = (p.Choice, p.CardField, p.BotChoice, p.TaskInfo, p.InputVariable, p.RatingOption)
@@ -18,7 +19,7 @@ _NESTED = (p.Choice, p.CardField, p.BotChoice, p.TaskInfo, p.InputVariable, p.Ra
 
 @frozen
 class _Layout:
-    """Say where a payload's fields stand: those of ``top`` beside ``src``, all others under ``body`` if there is one."""
+    """Say where a payload's fields stand: those of ``top`` beside ``src``, others under ``body`` if there is one."""
 
     cls: type[p.Payload]
     body: str = "content"
@@ -68,7 +69,7 @@ class _PayloadCodec:
         return merge(wire, extra)
 
     def load(self, wire: Wire) -> p.Payload:
-        """Return the payload of a wire object; raises ``TypeError``, ``KeyError`` or ``ValueError`` where it is none."""
+        """Return the payload of a wire object; raises ``TypeError``, ``KeyError``, ``ValueError`` where it is none."""
         layout = self.layout
         body = wire[layout.body] if layout.body else wire
         top = {name: wire[name] for name in layout.top if name in wire}
@@ -108,8 +109,11 @@ def _by_src() -> dict[str, list[_PayloadCodec]]:
 
 
 def dump_payload(payload: p.Payload) -> Wire:
-    """Return a payload as the object that its JSON text holds."""
-    return _codecs()[type(payload)].dump(payload)
+    """Return a payload as the object that its JSON text holds; raises ``MessageError`` for a class of one's own."""
+    codec = _codecs().get(type(payload))
+    if codec is None:
+        raise MessageError(f"deskim knows no wire form of {type(payload).__name__}: give a mapping with its src")
+    return codec.dump(payload)
 
 
 def load_payload(wire: Wire) -> p.Payload | Wire:
@@ -133,9 +137,7 @@ def _is_desk(wire: Wire) -> bool:
 
 def data_text(data: p.Payload | Mapping[str, Any]) -> str:
     """Return the text of a custom element's Data: JSON inside the JSON of the body (1229/68821)."""
-    if isinstance(data, p.Payload):
-        return dumps_plain(dump_payload(data), portable=not data.extra or is_portable(data.extra)).decode()
-    return dumps_plain(data, portable=is_portable(data)).decode()
+    return dumps(dump_payload(data) if isinstance(data, p.Payload) else data).decode()
 
 
 def parse_data(text: str) -> p.Payload | Wire | None:

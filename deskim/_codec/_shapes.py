@@ -4,31 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeAlias, cast, get_args, get_origin
 
 from attrs import fields, frozen
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-Wire = dict[str, Any]
+Wire: TypeAlias = dict[str, Any]
+Dump: TypeAlias = Callable[[Any], Wire]
+Load: TypeAlias = Callable[[object], Any]
+
+#: cattrs types the hooks it makes by the class, which is not known here.
+_make_dump = cast("Callable[..., Dump]", make_dict_unstructure_fn)
+_make_load = cast("Callable[..., Callable[[Mapping[str, Any], type], Any]]", make_dict_structure_fn)
 
 
 @frozen
 class Shape:
-    """Hold the compiled hooks of a class and the wire names of its fields; what it has no name for goes to ``extra``."""
+    """Hold the compiled hooks of a class and the wire names of its fields; all else goes to ``extra``."""
 
-    dump: Callable[[Any], Wire]
-    load: Callable[[object], Any]
+    dump: Dump
+    load: Load
     names: frozenset[str]
 
 
 @cache
 def converter() -> Converter:
-    """Return the one converter. It takes no type for another: cattrs' own hooks make 7 to "7" and True to 1.0."""
+    """Return the one converter. It takes no type for another: cattrs' own hooks make 7 to "7", and "abc" to a tuple."""
     strict = Converter(detailed_validation=False, unstruct_collection_overrides={tuple: list})
     for kinds in ((str,), (bool,), (int,), (float, int)):
         strict.register_structure_hook(kinds[0], _take(*kinds))
+    strict.register_structure_hook_func(_is_tuple, _take_list)
     return strict
+
+
+def _is_tuple(kind: Any) -> bool:
+    origin: object = get_origin(kind)
+    return origin is tuple
+
+
+def _take_list(value: Any, kind: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        msg = f"list expected, not {type(value).__name__}"
+        raise TypeError(msg)
+    item, _ = get_args(kind)
+    return tuple(converter().structure(each, item) for each in cast("list[object]", value))
 
 
 def _take(*kinds: type) -> Callable[[Any, Any], Any]:
@@ -70,8 +90,7 @@ def shape_of(
     names = frozenset(cast("str", each.rename) for each in overrides.values())
     if len(known) < len(fields(cls)):
         overrides["extra"] = override(omit=True)
-    dump = make_dict_unstructure_fn(cls, converter(), **overrides)  # type: ignore[arg-type]
-    load = make_dict_structure_fn(cls, converter(), **overrides)  # type: ignore[arg-type]
+    dump, load = _make_dump(cls, converter(), **overrides), _make_load(cls, converter(), **overrides)
     if "extra" not in overrides or not keep_extra:
         return Shape(dump, lambda value: load(_mapping(value), cls), names)
     return Shape(_with_extra(dump), lambda value: _keep_extra(load(_mapping(value), cls), value, names), names)
@@ -84,7 +103,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value)
 
 
-def _with_extra(dump: Callable[[Any], Wire]) -> Callable[[Any], Wire]:
+def _with_extra(dump: Dump) -> Dump:
     def dump_all(value: Any) -> Wire:
         wire = dump(value)
         return merge(wire, value.extra) if value.extra else wire

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from deskim.errors._code import ErrorCode
-from deskim.errors._tree import APIError, AuthenticationError, BadRequestError, PermissionDeniedError, RetryKind, ServerError
+from deskim.errors._tree import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    PermissionDeniedError,
+    RetryKind,
+    ServerError,
+)
 
 NEVER, TRANSIENT = RetryKind.NEVER, RetryKind.TRANSIENT
 RENEW, LOCKED = RetryKind.RENEW, RetryKind.LOCKED

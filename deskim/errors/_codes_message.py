@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from deskim.errors._code import ErrorCode
-from deskim.errors._tree import APIError, BadRequestError, MessageTooLargeError, PermissionDeniedError, RetryKind, ServerError
+from deskim.errors._tree import (
+    APIError,
+    BadRequestError,
+    MessageTooLargeError,
+    PermissionDeniedError,
+    RetryKind,
+    ServerError,
+)
 
 NEVER, TRANSIENT = RetryKind.NEVER, RetryKind.TRANSIENT
 PAGE = "1229/68821"
