@@ -36,7 +36,12 @@ class LocalPacer:
         self._waiting[lane].append(turn)
         if self._timer is None or lane == "interactive":
             self._set_timer()
-        await turn
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # its slot had come already: the next one has it
+                self._release_one()
+            raise
 
     def slow_down(self, retry_after: float | None) -> None:
         """Take note that Desk answered "too many calls"."""
@@ -63,5 +68,10 @@ class LocalPacer:
         self._timer = None
         while (lane := self._next()) is not None and self._state.wait(now := self._clock(), lane) <= 0:
             self._state.take(now)
-            self._waiting[lane].popleft().set_result(None)
+            self._release_one()
         self._set_timer()
+
+    def _release_one(self) -> None:
+        lane = self._next()
+        if lane is not None:
+            self._waiting[lane].popleft().set_result(None)

@@ -6,32 +6,36 @@ Tencent's pages state 200 calls a second per API and application for Desk's sibl
 from __future__ import annotations
 
 import math
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from attrs import field, frozen
 
+from deskim._checks import shown
 from deskim.errors import ConfigurationError
 
 Lane: TypeAlias = Literal["interactive", "batch"]
 """Who waits: somebody in front of a screen, or a batch."""
 
 
-def _rate(_: object, __: object, value: object) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value < math.inf:  # type: ignore[operator]
-        raise ConfigurationError(f"RateLimit.per_second must be a number above 0, not {value!r}")
+_SLOWEST, _FASTEST = 0.001, 1_000_000
+
+
+def _rate(_: object, __: object, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _SLOWEST <= value <= _FASTEST:
+        raise ConfigurationError(f"RateLimit.per_second must be a number from {_SLOWEST}, not {shown(value)}")
 
 
 def _burst(_: object, __: object, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"RateLimit.burst must be a whole number from 1, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _FASTEST:
+        raise ConfigurationError(f"RateLimit.burst must be a whole number from 1, not {shown(value)}")
 
 
 @frozen
 class RateLimit:
     """Say how many calls a client starts: in no second more than ``per_second + burst``, on average ``per_second``.
 
-    The burst is for single sends; a batch spaces its calls.
+    The burst is for single sends; a batch spaces its calls. Raises ``ConfigurationError`` for values that cannot work.
+    Source: 1047/35477 states 200 calls a second for a sibling of Desk's calls.
     """
 
     per_second: float = field(validator=_rate)
@@ -56,7 +60,7 @@ class Pacer(Protocol):
 _CUT = 0.5
 _FLOOR = 0.02
 _CUT_EVERY = 0.5
-_HOLD = 0.5
+_HOLD, _LONGEST_HOLD = 0.5, 120.0
 _GROWTH = 0.2
 
 
@@ -64,7 +68,8 @@ class RateState:
     """Hold the state of one limit: slots spaced by GCRA, slower for a while after "too many calls".
 
     A slot is taken when it falls due, never ahead, so whoever gives up waiting takes nothing along. A call that comes
-    a little late may follow up (``slack``); what is left of the burst is for the interactive lane alone.
+    a little late may follow up (``slack``, in seconds); what is left of the burst is for the interactive lane alone.
+    Both are measured at the full rate: while it is cut, calls are further apart and no more of them may gather.
     """
 
     def __init__(self, limit: RateLimit) -> None:
@@ -73,8 +78,7 @@ class RateState:
         self._not_before = -math.inf
         self._cut_rate = limit.per_second
         self._cut_at = -math.inf
-        self._slack = (limit.burst - 1) / 2
-        self._ahead = limit.burst - 1 - self._slack
+        self._slack = self._ahead = (limit.burst - 1) / 2 / limit.per_second
 
     def rate(self, now: float) -> float:
         """Return the present rate per second: the limit's, or what has regrown since the last cut."""
@@ -85,18 +89,20 @@ class RateState:
 
     def wait(self, now: float, lane: Lane) -> float:
         """Return how many seconds it is until a call of this lane may start; 0 or less means now."""
-        spacing = 1.0 / self.rate(now)
-        ahead = self._ahead * spacing if lane == "interactive" else 0.0
+        ahead = self._ahead if lane == "interactive" else 0.0
         return max(self._due - ahead, self._not_before) - now
 
     def take(self, now: float) -> None:
         """Take the slot that is due."""
-        spacing = 1.0 / self.rate(now)
-        self._due = max(self._due, now - self._slack * spacing) + spacing
+        self._due = max(self._due, now - self._slack) + 1.0 / self.rate(now)
 
     def slow_down(self, now: float, retry_after: float | None) -> None:
-        """Halve the rate, at most twice a second, and hold all calls for a moment, or for ``retry_after`` seconds."""
+        """Halve the rate, at most twice a second, and hold all calls for a moment, or for ``retry_after`` seconds.
+
+        For two minutes at most: one reply does not silence a client for a day.
+        """
         if now - self._cut_at >= _CUT_EVERY:
             self._cut_rate = max(self.rate(now) * _CUT, self._limit.per_second * _FLOOR)
             self._cut_at = now
-        self._not_before = max(self._not_before, now + (_HOLD if retry_after is None else retry_after))
+        hold = _HOLD if retry_after is None else min(retry_after, _LONGEST_HOLD)
+        self._not_before = max(self._not_before, now + hold)

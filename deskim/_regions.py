@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from deskim._checks import shown
 from deskim.errors import ConfigurationError
 
 STANDBY_SECONDS = 60.0
 """How long a standby host is used after the main host failed."""
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+")  # a name, or an IPv6 address without its brackets
 
 
 class Region(StrEnum):
@@ -53,7 +56,7 @@ _HOSTS = {
 
 
 def base_urls(region: Region | str, base_url: str | None) -> tuple[str, ...]:
-    """Return the base URLs to use, the main one first; raises ``ConfigurationError``."""
+    """Return the base URLs to use, the main one first (1047/34620); raises ``ConfigurationError``."""
     if base_url is not None:
         return (_checked(base_url),)
     try:
@@ -61,24 +64,25 @@ def base_urls(region: Region | str, base_url: str | None) -> tuple[str, ...]:
     except ValueError:
         known = ", ".join(Region)
         raise ConfigurationError(
-            f"region must be one of {known}, not {region!r}; other hosts go in base_url="
+            f"region must be one of {known}, not {shown(region)}; other hosts go in base_url="
         ) from None
     return tuple(f"https://{host}" for host in hosts)
 
 
 def _checked(base_url: object) -> str:
     if not isinstance(base_url, str):
-        raise ConfigurationError(f"base_url must be text such as 'https://console.tim.qq.com', not {base_url!r}")
+        kind = type(base_url).__name__
+        raise ConfigurationError(f"base_url must be text such as 'https://console.tim.qq.com', not of type {kind}")
     try:
         parts = urlsplit(base_url)
         _ = parts.port
     except ValueError:
         raise ConfigurationError("base_url does not read as a URL such as 'https://console.tim.qq.com'") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or ""):
         raise ConfigurationError("base_url must be a URL such as 'https://console.tim.qq.com'")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ConfigurationError("base_url must be https: over http the UserSig would travel in clear")
-    if parts.query or parts.fragment or parts.username or parts.path.strip("/"):
+    if parts.query or parts.fragment or "@" in parts.netloc or parts.path.strip("/"):
         raise ConfigurationError("base_url is scheme and host alone, e.g. 'https://console.tim.qq.com'")
     return f"{parts.scheme}://{parts.netloc}"
 

@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
-from deskim.errors import ConfigurationError, Delivery, DeskError, RetryKind
+from deskim._checks import shown
+from deskim.errors import ConfigurationError, DeskError, RetryKind
 
 _BUDGET = 500.0
 _COST = 14.0
+_A_YEAR = 366 * 86400.0
 
 
-def _positive(_: object, attribute: object, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ConfigurationError(f"RetryPolicy.{attribute.name} must be a number from 0, not {value!r}")  # type: ignore[attr-defined]
+def _seconds(_: object, attribute: Attribute[Any], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _A_YEAR:
+        raise _refused(attribute, "a number of seconds from 0", value)
 
 
-def _attempts(_: object, __: object, value: object) -> None:
+def _attempts(_: object, attribute: Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"RetryPolicy.max_attempts must be a whole number from 1, not {value!r}")
+        raise _refused(attribute, "a whole number from 1", value)
+
+
+def _flag(_: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        raise _refused(attribute, "True or False", value)
+
+
+def _refused(attribute: Attribute[Any], takes: str, value: object) -> ConfigurationError:
+    return ConfigurationError(f"RetryPolicy.{attribute.name} must be {takes}, not {shown(value)}")
 
 
 def _codes(value: Mapping[int, RetryKind | str]) -> dict[int, RetryKind]:
     try:
-        return {int(code): RetryKind(kind) for code, kind in value.items()}
-    except (AttributeError, TypeError, ValueError):
-        kinds = ", ".join(RetryKind)
-        raise ConfigurationError(f"RetryPolicy.retry_codes maps an ErrorCode to one of {kinds}") from None
+        kinds = {code: RetryKind(kind) for code, kind in value.items()}
+    except (AttributeError, ValueError):
+        kinds = {}
+    if len(kinds) < len(value) or any(type(code) is not int for code in kinds):
+        raise ConfigurationError(f"RetryPolicy.retry_codes maps an ErrorCode to one of {', '.join(RetryKind)}")
+    return kinds
+
+
+def _no_codes() -> dict[int, RetryKind]:
+    return {}
 
 
 @frozen(kw_only=True)
@@ -40,21 +58,23 @@ class RetryPolicy:
     :ivar retry_unknown: whether a message whose fate is unknown is sent again with the same MsgRandom and bytes.
     :ivar transient_base: the first pause after a passing fault, in seconds; doubled each time, drawn from 0 to it.
     :ivar transient_cap: the longest such pause.
-    :ivar throttle_base: the first pause after "too many calls".
+    :ivar throttle_base: the first pause after "too many calls", in seconds; doubled and drawn likewise.
     :ivar throttle_cap: the longest such pause.
     :ivar max_retry_after: the longest Retry-After that is obeyed, in seconds.
     :ivar retry_codes: your own retry kind for an ErrorCode, e.g. ``{60022: "transient"}``.
+
+    Raises ``ConfigurationError`` for values that cannot work.
     """
 
     max_attempts: int = field(default=6, validator=_attempts)
-    dedup_window: float = field(default=100.0, validator=_positive)
-    retry_unknown: bool = True
-    transient_base: float = field(default=0.1, validator=_positive)
-    transient_cap: float = field(default=5.0, validator=_positive)
-    throttle_base: float = field(default=1.0, validator=_positive)
-    throttle_cap: float = field(default=20.0, validator=_positive)
-    max_retry_after: float = field(default=120.0, validator=_positive)
-    retry_codes: Mapping[int, RetryKind] = field(factory=dict, converter=_codes, hash=False)
+    dedup_window: float = field(default=100.0, validator=_seconds)
+    retry_unknown: bool = field(default=True, validator=_flag)
+    transient_base: float = field(default=0.1, validator=_seconds)
+    transient_cap: float = field(default=5.0, validator=_seconds)
+    throttle_base: float = field(default=1.0, validator=_seconds)
+    throttle_cap: float = field(default=20.0, validator=_seconds)
+    max_retry_after: float = field(default=120.0, validator=_seconds)
+    retry_codes: Mapping[int, RetryKind] = field(factory=_no_codes, converter=_codes, hash=False)
 
     def pause(self, kind: RetryKind, attempt: int, draw: Callable[[], float]) -> float:
         """Return the pause after attempt number ``attempt`` (from 1), in seconds; ``draw`` gives numbers in [0, 1)."""
@@ -114,7 +134,7 @@ def decide(
 
 
 def _pause(policy: RetryPolicy, call: CallState, error: DeskError, draw: Callable[[], float]) -> float | None:
-    if error.retry_after is not None:
+    if error.retry_after:  # 0 names no pause
         return error.retry_after if error.retry_after <= policy.max_retry_after else None
     return policy.pause(error.retry_kind, call.attempts, draw)
 
@@ -123,10 +143,3 @@ def _harmless(policy: RetryPolicy, call: CallState, pause: float) -> bool:
     if call.repeatable or not call.tainted:
         return True
     return policy.retry_unknown and call.deduplicated and call.elapsed + pause < policy.dedup_window
-
-
-def worst(error: DeskError, *, tainted: bool) -> DeskError:
-    """Return the error with what is known of the whole call: one attempt that may have been taken leaves it unknown."""
-    if tainted:
-        error.delivery = Delivery.UNKNOWN
-    return error

@@ -6,6 +6,8 @@ from attrs import frozen
 
 from deskim.errors import Delivery, DeskError
 
+__all__ = ["Hooks", "RequestEvent", "ResultEvent", "RetryEvent"]
+
 
 @frozen(kw_only=True)
 class RequestEvent:
