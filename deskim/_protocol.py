@@ -25,6 +25,10 @@ SEND_MSG = "/v4/desk_http_svc/send_msg"
 
 _OK, _REQUEST_TIMEOUT, _TOO_MANY = 200, 408, 429
 _HEAD = 200
+_MAX_INFO = 1000
+_MAX_CODE = 2**31
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+_ENVELOPE = frozenset({"ActionStatus", "ErrorInfo", "ErrorCode"})
 
 
 @frozen
@@ -42,7 +46,7 @@ class Signature:
         self.usersig = usersig
         self._identity = identity
         self._targets: dict[str, Target] = {}
-        self._traces = (b"usersig", *{form[:_PIECE].encode() for form in _forms(usersig)})
+        self._pieces = Secret(_pieces(usersig))
 
     def target(self, path: str) -> Target:
         """Return the request target of a path, made once."""
@@ -52,20 +56,34 @@ class Signature:
 
     def clean(self, content: bytes) -> bytes:
         """Return a reply's body with the signature masked, should the server have echoed it."""
-        if not any(trace in content for trace in self._traces):
+        if not _RUN_OF_BYTES.search(content) and b"\\u00" not in content:
             return content
-        return self.mask(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        text = _ESCAPED.sub(_unescaped, content.decode("utf-8", "surrogateescape"))
+        return self.mask(text).encode("utf-8", "surrogateescape")
 
     def mask(self, text: str) -> str:
-        """Return the text with the signature masked, also where it is quoted or cut short."""
-        text = mask_urls(text)
-        for form in _forms(self.usersig):
-            text = re.sub(re.escape(form[:_PIECE]) + r"[\w*%.-]*", "***", text)
-        return text
+        """Return the text with the signature masked, also where it is quoted or cut short at either end."""
+        whole: str = self.usersig.reveal()
+        return _RUN.sub(self._masked, mask_urls(text.replace(whole, "***")))
+
+    def _masked(self, run: re.Match[str]) -> str:
+        pieces: set[str] = self._pieces.reveal()
+        found = run[0]
+        starts = range(0, len(found) - _PIECE + 1, _PIECE // 2)
+        return "***" if any(found[i : i + _PIECE] in pieces for i in starts) else found
 
 
-_IN_QUERY = re.compile(r"(usersig(?:=|%3[Dd]|\\?\"\s*:\s*\\?\"))[^&\s\"'<>\\]+", re.IGNORECASE)
+_IN_QUERY = re.compile(r"(usersig(?:=|%3D|\\?[\"']\s*:\s*\\?[\"']))[^&\s\"'<>\\]+", re.IGNORECASE)
 _PIECE = 16
+#: What a UserSig, quoted or not, is made of; shorter runs of it give nothing away.
+_RUN = re.compile(rf"[0-9A-Za-z_*%.-]{{{_PIECE},}}")
+_RUN_OF_BYTES = re.compile(_RUN.pattern.encode())
+#: JSON may escape any character; these need no escape.
+_ESCAPED = re.compile(r"\\u00(2[aAdDeE5]|3\d|[46][1-9a-fA-F]|[57][0-9aA]|5[fF])")
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16))
 
 
 def mask_urls(text: str) -> str:
@@ -73,24 +91,26 @@ def mask_urls(text: str) -> str:
     return _IN_QUERY.sub(r"\1***", text)
 
 
-def _forms(usersig: Secret) -> set[str]:
-    return {usersig.reveal(), quote(usersig.reveal(), safe="")}
+def _pieces(usersig: Secret) -> set[str]:
+    forms = {usersig.reveal(), quote(usersig.reveal(), safe="")}
+    return {form[i : i + _PIECE] for form in forms for i in range(max(1, len(form) - _PIECE + 1))}
 
 
 class Target:
     """Hold the request target of one path and one UserSig, ready but for its ``random``; shows no signature."""
 
-    __slots__ = ("__head", "path")
+    __slots__ = ("_head", "path")
 
     def __init__(self, path: str, identity: Identity, usersig: Secret) -> None:
         self.path = path
         query = f"sdkappid={identity.sdk_app_id}&identifier={quote(identity.identifier, safe='')}"
         # A UserSig holds URL-safe characters alone (TLSSigAPIv2); what a provider gives is quoted all the same
-        self.__head = f"{path}?{query}&usersig={quote(usersig.reveal(), safe='*-_')}&random=".encode()
+        self._head = Secret(f"{path}?{query}&usersig={quote(usersig.reveal(), safe='*-_')}&random=".encode())
 
     def with_random(self, number: int) -> bytes:
         """Return the target with its random number, 0…2**32-1, in the order of the page (1229/68821)."""
-        return b"%b%d&contenttype=json" % (self.__head, number)
+        target: bytes = b"%b%d&contenttype=json" % (self._head.reveal(), number)
+        return target
 
     def __repr__(self) -> str:
         return f"Target({self.path!r})"
@@ -126,10 +146,11 @@ def decode_reply(command: Command[R], envelope: dict[str, Any]) -> R:
     if command.reply is RawReply:
         return cast("R", RawReply(envelope))
     try:
-        return load_value(command.reply, envelope)
+        return load_value(command.reply, {k: v for k, v in envelope.items() if k not in _ENVELOPE})
     except (TypeError, KeyError, ValueError) as exc:
         reason = f"{type(exc).__name__}: {exc}"
-    raise errors.ReplyError(f"Desk's answer does not fit {command.reply.__name__} ({reason})")
+    text = f"Desk took the call, but its answer does not fit {command.reply.__name__} ({reason})"
+    raise errors.ReplyError(text, delivery=Delivery.SENT)
 
 
 def path_of(command: Command[Any]) -> str:
@@ -161,10 +182,8 @@ def decode(reply: Reply, retry_codes: Mapping[int, RetryKind] | None = None) -> 
             "the reply is not Desk's: no JSON object with an ErrorCode", retry=RetryKind.TRANSIENT
         )
         raise _with_reply(error, reply)
-    # ErrorInfo may be missing, as in a sample of Tencent's own
-    if envelope["ErrorCode"] or envelope.get("ActionStatus", "OK") != "OK":
-        error_info = str(envelope.get("ErrorInfo") or "")
-        refusal = errors.from_code(envelope["ErrorCode"], error_info, retry_codes=retry_codes)
+    if envelope["ErrorCode"] or _failed(envelope):
+        refusal = errors.from_code(envelope["ErrorCode"], _info(envelope), retry_codes=retry_codes)
         refusal.retry_after = refusal.retry_after or _retry_after(reply.headers)
         raise refusal
     return envelope
@@ -175,7 +194,21 @@ def _envelope(content: bytes) -> dict[str, Any] | None:
         wire = loads_reply(content)
     except ValueError:
         return None
-    return cast("dict[str, Any]", wire) if isinstance(wire, dict) and type(wire.get("ErrorCode")) is int else None
+    if not isinstance(wire, dict):
+        return None
+    envelope = cast("dict[str, Any]", wire)
+    code = envelope.get("ErrorCode")
+    return envelope if type(code) is int and abs(code) < _MAX_CODE else None
+
+
+def _failed(envelope: dict[str, Any]) -> bool:
+    return str(envelope.get("ActionStatus") or "OK").upper() != "OK"
+
+
+def _info(envelope: dict[str, Any]) -> str:
+    """Return ErrorInfo as text that can be shown; it may be missing, as in a sample of Tencent's own."""
+    info = envelope.get("ErrorInfo")
+    return info[:_MAX_INFO].encode(errors="replace").decode() if isinstance(info, str) else ""
 
 
 def _status_error(reply: Reply) -> DeskError:
@@ -201,15 +234,17 @@ def _hint(status: int) -> str:
 def _with_reply(error: errors.ReplyError, reply: Reply) -> errors.ReplyError:
     error.status = reply.status
     error.content_type = reply.headers.get("content-type", "")
-    error.body_head = reply.content[: 4 * _HEAD].decode("utf-8", "replace")[:_HEAD]
+    # in UTF-16, say, a signature would not have been seen
+    head = b"" if b"\0" in reply.content else reply.content[: 4 * _HEAD]
+    error.body_head = head.decode("utf-8", "replace")[:_HEAD]
     return error
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds of a Retry-After header; a date counts from the reply's own Date (RFC 9110, 10.2.3)."""
     value = headers.get("retry-after", "").strip()
-    if value.isdecimal():
-        return float(value[:12])
+    if _SECONDS.fullmatch(value):
+        return float(value)
     try:
         wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
     except (ValueError, TypeError, OverflowError):
