@@ -30,6 +30,10 @@ class Target:
         """Return a new context, as a program makes it once."""
         return ssl.create_default_context(cafile=self.ca)
 
+    def certificate(self) -> bytes:
+        """Return what those certificates are checked with, as PEM."""
+        return Path(self.ca).read_bytes()
+
 
 Peer = Callable[[Target], AbstractAsyncContextManager[Send]]
 
@@ -56,7 +60,8 @@ class _Wire(asyncio.Protocol):
 async def floor(target: Target) -> AsyncIterator[Send]:
     """Exchange prepared bytes over asyncio's own TLS transports: what is left when the client costs nothing."""
     loop, url, context = asyncio.get_running_loop(), urlsplit(target.base_url), target.context()
-    dialled = [loop.create_connection(_Wire, url.hostname, url.port, ssl=context) for _ in range(target.concurrency)]
+    host, port = url.hostname or "", url.port or 443
+    dialled = [loop.create_connection(_Wire, host, port, ssl=context) for _ in range(target.concurrency)]
     idle = [wire for _, wire in await asyncio.gather(*dialled)]
     connections = list(idle)
     request = _prepared(url.netloc)
@@ -103,7 +108,7 @@ async def pyreqwest(target: Target) -> AsyncIterator[Send]:
 
     url, parameters = target.base_url + PATH, Parameters()
     builder = ClientBuilder().max_connections(target.concurrency).pool_max_idle_per_host(target.concurrency)
-    builder = builder.add_root_certificate_pem(Path(target.ca).read_bytes()).error_for_status(enable=True)
+    builder = builder.add_root_certificate_pem(target.certificate()).error_for_status(enable=True)
     async with builder.build() as client:
 
         async def send(number: int) -> None:
