@@ -97,6 +97,15 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", "-n", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed beside other clients: some twenty minutes on a quiet machine, `-- --quick` under two."""
+    _install(session, "bench", extras=["fast"])
+    session.run("python", "-m", "benchmarks", *session.posargs)
+    if (ROOT / "benchmarks/batch_overhead.py").exists():
+        session.run("python", "-m", "benchmarks.batch_overhead", *(["--quick"] if "--quick" in session.posargs else []))
+
+
 @nox.session(python="3.11")
 def lowest(session: nox.Session) -> None:
     """Run the tests with the oldest releases that the package claims to work with."""
