@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 from attrs import field, frozen
 
+from deskim._client import AsyncDeskClient
+
 from ._memory import MemoryTransport
 from ._reply import Answer, Arrival
 from ._signature import Identity
-
-if TYPE_CHECKING:
-    from deskim._client import AsyncDeskClient
 
 
 @frozen
@@ -25,8 +24,6 @@ class ClientMaker:
 
     def make(self, overrides: Mapping[str, Any], **settings: Any) -> AsyncDeskClient:
         """Return a client without pacing; its key stays out of local variables, which tracebacks may show."""
-        from deskim._client import AsyncDeskClient
-
         known: dict[str, Any] = {
             "sdk_app_id": self.served.sdk_app_id,
             "identifier": self.served.identifier,
@@ -52,11 +49,11 @@ class ServedDesk:
     """
 
     base_url: str
-    _clients: ClientMaker = field(repr=False)
+    _make: Callable[..., AsyncDeskClient] = field(repr=False)
 
     def client(self, **overrides: Any) -> AsyncDeskClient:
         """Return a client that talks to the fake over its socket, without pacing.
 
         ``overrides`` are arguments of ``AsyncDeskClient``.
         """
-        return self._clients.make(overrides, base_url=self.base_url)
+        return self._make(overrides, base_url=self.base_url)

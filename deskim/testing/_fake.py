@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import Attribute, Factory, define, field, setters, validators
+
+from deskim._client import AsyncDeskClient
 
 from ._asgi import Receive, Scope, Send, exchange
 from ._clients import ClientMaker, ServedDesk
@@ -18,9 +20,6 @@ from ._query import check_query, read_query
 from ._reply import JSON_TYPE, Accepted, Answer, Arrival, Refused, accept, compact, parse, refuse
 from ._signature import Identity
 from ._state import DeskState, Recent, Sessions
-
-if TYPE_CHECKING:
-    from deskim._client import AsyncDeskClient
 
 _DEMO_KEY = "a made-up key, known to every reader of deskim"
 
@@ -94,7 +93,7 @@ class FakeDesk:
         from ._serve import serving
 
         async with serving(self, host, port) as base_url:
-            yield ServedDesk(base_url, self._clients())
+            yield ServedDesk(base_url, self._clients().make)
 
     def _served(self) -> Identity:
         return Identity(self.sdk_app_id, self.secret_key, self.identifier)
@@ -179,6 +178,8 @@ class FakeDesk:
             return accept(self._execute(arrival, now))
         except Refused as refused:
             return refuse(refused.code, refused.info)
+        except RecursionError:
+            return refuse(90001, "the request body is nested too deeply")
 
     def _execute(self, arrival: Arrival, now: float) -> Accepted:
         handler = handler_of(arrival)

@@ -45,6 +45,12 @@ def pack(claims: Mapping[str, Any]) -> str:
     return text.translate(str.maketrans("+/=", "*-_"))
 
 
+def parameters_for(desk: FakeDesk) -> dict[str, str]:
+    """Return parameters that a fake takes."""
+    usersig = sign_usersig(desk.sdk_app_id, desk.secret_key, desk.identifier, now=int(desk.clock()))
+    return {**PARAMETERS, "usersig": usersig}
+
+
 @frozen
 class Poster:
     """Post to a fake Desk."""
@@ -54,9 +60,7 @@ class Poster:
 
     def query(self, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
         """Return parameters that are in order, but for the changes; None leaves one out."""
-        now = int(self.desk.clock())
-        usersig = sign_usersig(self.desk.sdk_app_id, self.desk.secret_key, self.desk.identifier, now=now)
-        known = {**PARAMETERS, "usersig": usersig, **(changes or {})}
+        known = {**parameters_for(self.desk), **(changes or {})}
         return {name: value for name, value in known.items() if value is not None}
 
     async def post(self, body: Any, changes: Mapping[str, str | None] | None = None, **options: Any) -> httpx.Response:
