@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deskim import commands, errors, hooks, payloads, testing
+from deskim import callbacks, commands, errors, hooks, payloads, testing
 from deskim._client import AsyncDeskClient
 from deskim._elements import (
     CustomElem,
@@ -61,6 +61,7 @@ __all__ = [
     "UserSigSigner",
     "VideoFileElem",
     "__version__",
+    "callbacks",
     "commands",
     "errors",
     "hooks",
