@@ -1,0 +1,115 @@
+"""`deskim fake`: a fake Desk to develop against, which shows what users see."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import shlex
+import signal
+import time
+
+from deskim.cli._faults import ChancyDesk, read_faults
+from deskim.cli._message_text import addressee, as_json, lines
+from deskim.cli._screen import UsageError, complain, say, say_json
+from deskim.errors import lookup
+from deskim.testing import ReceivedRequest, SeenMessage
+
+
+async def fake(
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    seed: int | None = None,
+    fault: tuple[str, ...] = (),
+    rate_limit: float | None = None,
+    dedup_window: float = 120.0,
+    json: bool = False,
+) -> None:
+    """Serve a fake Desk until Ctrl-C, and show each message as its user sees it.
+
+    Its settings are printed first, ready to be pasted into another shell.
+
+    :param port: The port; 0 takes a free one.
+    :param host: The address to listen at.
+    :param seed: The seed of the faults, to have the same ones again.
+    :param fault: Spoil a share of the requests, e.g. drop=0.05 (the reply is lost), code=60011:0.02, status=502:0.01,
+        delay=2.5:0.1 (seconds); several with commas, or by giving it again.
+    :param rate_limit: How many calls are taken in any one second.
+    :param dedup_window: For how many seconds a repeated message is not shown again.
+    :param json: Print each message as one line of JSON.
+    """
+    chosen = secrets.randbits(32) if seed is None else seed
+    faults = read_faults(fault)
+    desk = ChancyDesk(
+        faults=faults,
+        draw=random.Random(chosen).random,
+        rate_limit=rate_limit,
+        dedup_window=dedup_window,
+        on_message=_print_json if json else _print,
+        on_request=_note,
+    )
+    try:
+        async with desk.serve(host, port) as served:
+            _print_settings(desk, served.base_url, stderr=json)
+            if faults:
+                complain(f"# faults by chance, --seed {chosen}")
+            complain("# Ctrl-C ends it")
+            await _until_told_to_end()
+    except BrokenPipeError:
+        raise
+    except (ImportError, OSError) as error:
+        raise UsageError(str(error)) from None
+    complain(f"# {desk.requests_seen} requests came, {desk.messages_seen} messages were shown")
+
+
+def _print_settings(desk: ChancyDesk, base_url: str, *, stderr: bool) -> None:
+    settings = {
+        "DESKIM_SDK_APP_ID": str(desk.sdk_app_id),
+        "DESKIM_SECRET_KEY": desk.secret_key,  # the fake's own, made up
+        "DESKIM_IDENTIFIER": desk.identifier,
+        "DESKIM_CUSTOMER_SERVICE_ACCOUNT": desk.customer_service_account,
+        "DESKIM_BASE_URL": base_url,
+    }
+    for name, value in settings.items():
+        (complain if stderr else say)(f"export {name}={shlex.quote(value)}")
+
+
+async def _until_told_to_end() -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    try:
+        await told.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _print(message: SeenMessage) -> None:
+    say(f"{_clock(message.time)}  to {addressee(message)}", "bold")
+    for line in lines(message):
+        say(f"          {line}")
+
+
+def _print_json(message: SeenMessage) -> None:
+    say_json(as_json(message))
+
+
+def _note(request: ReceivedRequest) -> None:
+    """Tell of a request that showed nothing to a user, or whose reply was lost."""
+    if request.code is None:
+        complain(f"{_clock(request.time)}  {request.command}: answered with HTTP {request.status}", "yellow")
+    elif request.code:
+        row = lookup(request.code)
+        meaning = f", {row.meaning}" if row else ""
+        complain(f"{_clock(request.time)}  {request.command}: refused with {request.code}{meaning}", "yellow")
+    elif request.duplicate:
+        complain(f"{_clock(request.time)}  {request.command}: a repetition, not shown again", "yellow")
+    if request.dropped:
+        complain(f"{_clock(request.time)}  {request.command}: the reply was lost", "yellow")
+
+
+def _clock(unix: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(unix))

@@ -1,0 +1,51 @@
+"""The two streams: results on stdout, everything else on stderr; colours on a terminal only."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from rich.console import Console
+
+from deskim._codec import dumps
+
+# Escape sequences and marks that turn the writing direction could disguise what a stranger wrote
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class UsageError(Exception):
+    """Report a command line or settings that cannot work: exit code 2."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return the console of a stream; NO_COLOR makes it wholly plain."""
+    return Console(stderr=stderr, highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
+
+
+def safe(text: str) -> str:
+    """Return text that cannot steer the terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def say(text: str = "", style: str | None = None) -> None:
+    """Print a result."""
+    console().print(safe(text), style=style, markup=False, soft_wrap=True)
+
+
+def complain(text: str, style: str | None = None) -> None:
+    """Print what is no result."""
+    console(stderr=True).print(safe(text), style=style, markup=False, soft_wrap=True)
+
+
+def say_json(value: object) -> None:
+    """Print a value as one line of JSON."""
+    print(dumps(value).decode(), flush=True)
+
+
+def forgive_odd_characters() -> None:
+    """Let a stream that cannot write a character escape it instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
