@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deskim import callbacks, commands, errors, hooks, payloads, testing
+from deskim._batch import Batch, BatchReport
 from deskim._client import AsyncDeskClient
 from deskim._elements import (
     CustomElem,
@@ -32,6 +33,8 @@ from deskim.payloads import Card, Payload
 
 __all__ = [
     "AsyncDeskClient",
+    "Batch",
+    "BatchReport",
     "Card",
     "Command",
     "CustomElem",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar
 
 from deskim import _settings
+from deskim._batch import Batch, BatchReport, Messages
+from deskim._batching import Batching, Options
 from deskim._calls import Caller, World
 from deskim._checks import shown
 from deskim._lanes import HTTPClient, mask_httpx_logs
-from deskim._messages import Content, Message, SendResult
+from deskim._messages import Content, Message, Outcome, SendResult
 from deskim._progress import Answer, Request
 from deskim._protocol import SEND_MSG, Identity, decode_reply, encode_command, encode_message, path_of
 from deskim._rate import Lane as Queue
@@ -193,6 +197,69 @@ class AsyncDeskClient:
             error.attempts, error.resent = answer.attempts, answer.resent
             raise
 
+    async def send_batch(
+        self,
+        messages: Messages,
+        *,
+        concurrency: int = 32,
+        journal: str | os.PathLike[str] | None = None,
+        on_unknown: Literal["report", "resend", "stop"] = "report",
+        on_outcome: Callable[[Outcome], object] | None = None,
+        stop_after_failures: int | None = None,
+        max_outage: float = 300.0,
+        deadline: float | None = None,
+    ) -> BatchReport:
+        """Send many messages, so many at a time, and report what became of each.
+
+        :param messages: any iterable of :class:`Message`, sync or async; it is read as it is sent.
+        :param concurrency: how many messages are under way at a time.
+        :param journal: a file that records each message, so that a run that was killed can be started again.
+        :param on_unknown: what to do about a message whose fate is unknown and that is too old to be repeated safely.
+        :param on_outcome: called with each :class:`Outcome`, in the order in which they end; plain or ``async``.
+        :param stop_after_failures: stop after so many failed items.
+        :param max_outage: how long nothing may get through before the batch stops, in seconds.
+        :param deadline: the longest that one message may take from its slot on, in seconds.
+
+        A message that fails is counted and does not stop the rest, unless its reason concerns them all, such as a wrong
+        key. Raises ``ConfigurationError`` before anything is sent, and what ``messages`` or ``on_outcome`` raised, once
+        the messages under way are settled. Source: 1229/68821.
+        """
+        options = Options(
+            concurrency=concurrency,
+            journal=journal,
+            on_unknown=on_unknown,
+            stop_after_failures=stop_after_failures,
+            max_outage=max_outage,
+            deadline=deadline,
+        )
+        return await self._batching().run(messages, options, on_outcome)
+
+    def batch(
+        self,
+        messages: Messages,
+        *,
+        concurrency: int = 32,
+        journal: str | os.PathLike[str] | None = None,
+        on_unknown: Literal["report", "resend", "stop"] = "report",
+        stop_after_failures: int | None = None,
+        max_outage: float = 300.0,
+        deadline: float | None = None,
+    ) -> AbstractAsyncContextManager[Batch]:
+        """Send many messages and read each outcome while it runs: ``async with desk.batch(…) as batch``.
+
+        ``batch`` is an asynchronous iterator of :class:`Outcome` with a ``report``. The settings are those of
+        :meth:`send_batch`. Leaving the block early stops the batch. Source: 1229/68821.
+        """
+        options = Options(
+            concurrency=concurrency,
+            journal=journal,
+            on_unknown=on_unknown,
+            stop_after_failures=stop_after_failures,
+            max_outage=max_outage,
+            deadline=deadline,
+        )
+        return self._batching().stream(messages, options)
+
     async def aclose(self) -> None:
         """Close the client: calls under way may finish within the time of one attempt, new ones are refused.
 
@@ -220,6 +287,16 @@ class AsyncDeskClient:
         if self._loop is not None and self._owns_lane and not self._closed:
             text = f"{self!r} was not closed: use `async with`, or await aclose()"
             warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
+
+    def _batching(self) -> Batching:
+        self._bind()
+        caller = self._caller
+        return Batching(self._identity, self._account, caller.retry, caller.world, self._deliver_of_batch)
+
+    def _deliver_of_batch(
+        self, message: Message, deadline: float | None, first_sent: float | None
+    ) -> Coroutine[Any, Any, SendResult]:
+        return self._deliver(message, "batch", deadline, first_sent)
 
     async def _deliver(
         self, message: Message, queue: Queue, deadline: float | None, first_sent: float | None = None
