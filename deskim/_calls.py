@@ -88,8 +88,7 @@ class Caller:
                     return self._succeeded(request, progress, outcome)
                 await self._prepare_next(request, progress, outcome)
         except asyncio.CancelledError:
-            known = Delivery.UNKNOWN if progress.tainted or progress.in_flight else Delivery.NOT_SENT
-            self._tell_result(request, progress, known, None)
+            self._tell_result(request, progress, progress.known, None)
             raise
 
     def _begin(self, request: Request, deadline: float) -> Progress:

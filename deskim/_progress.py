@@ -45,6 +45,13 @@ class Progress:
     failure: DeskError | None = None
     """How the last attempt ended."""
 
+    @property
+    def known(self) -> Delivery:
+        """Return what is known of the message if nothing further is done."""
+        if self.tainted or self.in_flight:
+            return Delivery.UNKNOWN
+        return Delivery.NOT_SENT if self.failure is None else self.failure.delivery
+
 
 @frozen
 class Answer:

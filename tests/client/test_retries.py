@@ -408,7 +408,7 @@ async def test_a_success_gives_back_what_its_own_retries_took() -> None:
 
 
 async def test_being_throttled_costs_nothing() -> None:
-    """ "Too many calls" is answered by patience, not from the budget."""
+    """An answer of "too many calls" is met with patience, not from the budget."""
     async with on_stage(*[answer(60011)] * 60) as (client, _):
         assert [6] * 10 == [(await failure(send(client))).attempts for _ in range(10)]
 
