@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from deskim import errors
 from deskim._codec import dump_body, dump_value, dumps, dumps_plain, load_value, loads_reply
@@ -56,10 +56,20 @@ class Signature:
 
     def clean(self, content: bytes) -> bytes:
         """Return a reply's body with the signature masked, should the server have echoed it."""
-        if not _RUN_OF_BYTES.search(content) and b"\\u00" not in content:
+        if not self._suspicious(content):
             return content
         text = _ESCAPED.sub(_unescaped, content.decode("utf-8", "surrogateescape"))
         return self.mask(text).encode("utf-8", "surrogateescape")
+
+    def _suspicious(self, content: bytes) -> bool:
+        """Tell whether there may be something to mask; nearly every reply is cleared here, at little cost."""
+        if b"\\u00" in content:
+            return True
+        runs = [run for run in content.translate(_BLANK_BETWEEN_RUNS).split() if len(run) >= _PIECE]
+        if not runs:
+            return False
+        whole: str = self.usersig.reveal()
+        return b"usersig" in content.lower() or whole.encode() in content or any(map(self._echoes, runs))
 
     def mask(self, text: str) -> str:
         """Return the text with the signature masked, also where it is quoted or cut short at either end."""
@@ -67,17 +77,19 @@ class Signature:
         return _RUN.sub(self._masked, mask_urls(text.replace(whole, "***")))
 
     def _masked(self, run: re.Match[str]) -> str:
-        pieces: set[str] = self._pieces.reveal()
-        found = run[0]
-        starts = range(0, len(found) - _PIECE + 1, _PIECE // 2)
-        return "***" if any(found[i : i + _PIECE] in pieces for i in starts) else found
+        return "***" if self._echoes(run[0].encode()) else run[0]
+
+    def _echoes(self, run: bytes) -> bool:
+        pieces: set[bytes] = self._pieces.reveal()
+        starts = range(0, len(run) - _PIECE + 1, _PIECE // 2)
+        return not pieces.isdisjoint([run[i : i + _PIECE] for i in starts])
 
 
 _IN_QUERY = re.compile(r"(usersig(?:=|%3D|\\?[\"']\s*:\s*\\?[\"']))[^&\s\"'<>\\]+", re.IGNORECASE)
 _PIECE = 16
 #: What a UserSig, quoted or not, is made of; shorter runs of it give nothing away.
 _RUN = re.compile(rf"[0-9A-Za-z_*%.-]{{{_PIECE},}}")
-_RUN_OF_BYTES = re.compile(_RUN.pattern.encode())
+_BLANK_BETWEEN_RUNS = bytes(n if re.match(r"[0-9A-Za-z_*%.-]", chr(n)) else 0x20 for n in range(256))
 #: JSON may escape any character; these need no escape.
 _ESCAPED = re.compile(r"\\u00(2[aAdDeE5]|3\d|[46][1-9a-fA-F]|[57][0-9aA]|5[fF])")
 
@@ -91,8 +103,8 @@ def mask_urls(text: str) -> str:
     return _IN_QUERY.sub(r"\1***", text)
 
 
-def _pieces(usersig: Secret) -> set[str]:
-    forms = {usersig.reveal(), quote(usersig.reveal(), safe="")}
+def _pieces(usersig: Secret) -> set[bytes]:
+    forms = {usersig.reveal().encode(), quote(usersig.reveal(), safe="").encode()}
     return {form[i : i + _PIECE] for form in forms for i in range(max(1, len(form) - _PIECE + 1))}
 
 
@@ -116,7 +128,7 @@ class Target:
         return f"Target({self.path!r})"
 
 
-@frozen
+@define
 class Reply:
     """Hold what came back: the status, the headers by lower-case name, the body with no signature in it."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, cast
 
@@ -26,7 +25,8 @@ def _find_orjson() -> Any:
 
 _orjson = _find_orjson()
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
-_LONG_NUMBER = re.compile(rb"\d{19}")  # orjson reads integers beyond 64 bits as floats
+_LONG_NUMBER = 19  # digits: orjson reads integers beyond 64 bits as floats
+_BLANK_BETWEEN_NUMBERS = bytes(n if chr(n) in "0123456789" else 0x20 for n in range(256))
 _stdlib_encode = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
 ).encode
@@ -79,7 +79,8 @@ def surrogate_path(value: object, path: str = "") -> str | None:
         return (path or "the value") if any("\ud800" <= c <= "\udfff" for c in value) else None
     items: Iterable[tuple[str, object]] = ()
     if isinstance(value, dict):
-        items = [(f"{path}.{k}" if path else k, [k, v]) for k, v in cast("dict[str, object]", value).items()]
+        pairs = cast("dict[str, object]", value).items()
+        items = [(f"{path}.{k}" if path else k, each) for k, v in pairs for each in (k, v)]
     elif isinstance(value, list):
         items = [(f"{path}[{i}]", v) for i, v in enumerate(cast("list[object]", value))]
     return next((found for where, item in items if (found := surrogate_path(item, where))), None)
@@ -105,7 +106,7 @@ def _finite(digits: str) -> float:
 
 def loads_reply(data: bytes) -> Any:
     """Return the value of a reply: like :func:`loads`, and faster where orjson is installed."""
-    if _orjson and not _LONG_NUMBER.search(data):
+    if _orjson and max(map(len, data.translate(_BLANK_BETWEEN_NUMBERS).split()), default=0) < _LONG_NUMBER:
         try:
             return _orjson.loads(data)
         except ValueError:  # what it refuses beyond JSON (lone surrogates, depth), the standard library decides
