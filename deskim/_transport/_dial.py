@@ -40,7 +40,9 @@ class Route:
         else:
             await self._through(self.proxy, connection)
         if connection.application_protocol not in _SPOKEN:
-            raise OSError(f"the SSLContext offers {connection.application_protocol}, which this transport does not speak")
+            raise OSError(
+                f"the SSLContext offers {connection.application_protocol}, which this transport does not speak"
+            )
 
     async def _through(self, proxy: Proxy, connection: Connection) -> None:
         tunnel = Tunnel(asyncio.get_running_loop())

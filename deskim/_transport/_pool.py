@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections import deque
 
@@ -140,7 +141,8 @@ class Pool:
     def _return(self, waiter: asyncio.Future[Connection | None]) -> None:
         """Pass on what was granted at the very moment when the one who waited was cancelled."""
         if waiter.cancelled():
-            self._waiters.remove(waiter)
+            with contextlib.suppress(ValueError):  # whoever gave something up meanwhile has passed it over already
+                self._waiters.remove(waiter)
         elif waiter.exception() is None:
             connection = waiter.result()
             if connection is None:

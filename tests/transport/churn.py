@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import random
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ import httpx
 from deskim._transport import DeskTransport
 
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"x" * 200
+BODY = b"y" * 300
 CONNECTIONS, AT_ONCE, SHARE_CANCELLED, AFTERWARDS = 10, 20, 0.7, 100
 
 Call = Callable[[], Awaitable[httpx.Response]]
@@ -40,6 +42,7 @@ class Tally:
     served_afterwards: int = 0
     tasks_left: int = 0
     descriptors_left: int = 0
+    failures: Counter[str] = attrs.field(factory=Counter)
 
     @property
     def sound(self) -> bool:
@@ -49,15 +52,20 @@ class Tally:
 
 
 class Server(asyncio.Protocol):
-    """Answer at once, or in two pieces, or a little later, or close after the reply, by turns."""
+    """Answer at once, and every third time in two pieces with a pause between them."""
 
     turn = 0
+    received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
+        self.received += data
+        if not self.received.endswith(b"\r\n\r\n" + BODY):
+            return
+        self.received = b""
         Server.turn += 1
         cut = len(REPLY) if Server.turn % 3 else 60
         self.transport.write(REPLY[:cut])
@@ -79,17 +87,18 @@ def server_process(pipe: Any) -> None:
     asyncio.run(listen(pipe.send))
 
 
-# Four ways to cancel; each returns whether the cancellation arrived, and raises if it was swallowed.
+# Four ways to cancel; each returns whether the cancellation came in time.
 
 
 async def by_task(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
     task = asyncio.ensure_future(call())
     await delay()
-    sent = task.cancel()
+    task.cancel()
     await asyncio.wait([task])
-    if not task.cancelled() and task.exception() is not None:
-        raise task.exception()  # type: ignore[misc]
-    return sent and task.cancelled()
+    if task.cancelled():
+        return True
+    await task
+    return False
 
 
 async def by_scope(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
@@ -107,11 +116,22 @@ async def _then_cancel(delay: Callable[[], Awaitable[None]], scope: anyio.Cancel
 
 
 async def by_timeout(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
+    async def expire(scope: asyncio.Timeout) -> None:
+        await delay()
+        if not scope.expired():
+            scope.reschedule(0)
+
+    expiry = None
     try:
-        async with asyncio.timeout(random.random() * 0.004):  # noqa: S311
+        async with asyncio.timeout(None) as scope:
+            expiry = asyncio.ensure_future(expire(scope))
             await call()
     except TimeoutError:
         return True
+    finally:
+        if expiry is not None:
+            expiry.cancel()
+            await asyncio.wait([expiry])
     return False
 
 
@@ -139,13 +159,14 @@ WAYS = (by_task, by_scope, by_timeout, by_group)
 async def churn(transport: httpx.AsyncBaseTransport, url: str, cancels: int, seed: int) -> Tally:
     """Return the tally of a run that went on until `cancels` requests were cancelled, or none were answered any more."""
     dice = random.Random(seed)  # noqa: S311
-    random.seed(seed)
     tally = Tally()
     descriptors, tasks = _descriptors(), len(asyncio.all_tasks())
     async with httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(5, pool=2)) as client:
         while tally.cancelled < cancels and tally.failed < AT_ONCE:
             await asyncio.gather(*[_one(client, url, dice, tally) for _ in range(AT_ONCE)])
-        replies = await asyncio.gather(*[client.get(url) for _ in range(AFTERWARDS)], return_exceptions=True)
+        replies = await asyncio.gather(
+            *[client.post(url, content=BODY) for _ in range(AFTERWARDS)], return_exceptions=True
+        )
         tally.served_afterwards = sum(isinstance(reply, httpx.Response) for reply in replies)
     for _ in range(20):
         await asyncio.sleep(0)
@@ -155,11 +176,10 @@ async def churn(transport: httpx.AsyncBaseTransport, url: str, cancels: int, see
 
 async def _one(client: httpx.AsyncClient, url: str, dice: random.Random, tally: Tally) -> None:
     async def call() -> httpx.Response:
-        try:
-            response = await client.post(url, content=b"x" * 300)
-        except asyncio.CancelledError:
-            raise
+        response = await client.post(url, content=BODY)
         tally.answered += 1
+        task = asyncio.current_task()
+        tally.swallowed += task is None or task.cancelling() > 0
         return response
 
     tally.requests += 1
@@ -167,9 +187,11 @@ async def _one(client: httpx.AsyncClient, url: str, dice: random.Random, tally: 
         if dice.random() > SHARE_CANCELLED:
             await call()
         else:
-            tally.cancelled += await dice.choice(WAYS)(call, _delay(dice))
-    except (httpx.HTTPError, ExceptionGroup):
+            arrived = await dice.choice(WAYS)(call, _delay(dice))
+            tally.cancelled += arrived
+    except (httpx.HTTPError, ExceptionGroup) as error:
         tally.failed += 1
+        tally.failures[repr(error)] += 1
 
 
 def _delay(dice: random.Random) -> Callable[[], Awaitable[None]]:

@@ -72,7 +72,9 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serve(handler: Handler, context: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[Server]:
+async def serve(
+    handler: Handler, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[Server]:
     """Listen; each connection is `handler`'s until it returns."""
     server = Server(0, "https" if context else "http")
 

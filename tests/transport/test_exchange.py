@@ -366,7 +366,9 @@ async def test_streamed_body_of_another_length(make_transport: MakeTransport, le
     transport = make_transport()
     async with serve(answer) as server:
         with pytest.raises(httpx.LocalProtocolError):
-            await transport.roundtrip(server.origin, WireRequest(b"POST", b"/", HeaderBlock([]), pieces(), length), NONE)
+            await transport.roundtrip(
+                server.origin, WireRequest(b"POST", b"/", HeaderBlock([]), pieces(), length), NONE
+            )
         await settle()
         assert 0 == transport.stats().open
 

@@ -225,6 +225,31 @@ async def test_cancelled_when_granted(
         await transport.aclose()
 
 
+async def test_cancelled_and_passed_over(make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A waiting request that is cancelled and, before it wakes, passed over by a grant is simply gone."""
+    gate = Gate()
+    transport = make_transport(max_connections=1)
+    async with serve(gate) as server:
+        first = start(transport, server)
+        _, go = await gate.next()
+        second, third = start(transport, server, b"/second"), start(transport, server, b"/third")
+        await settle()
+        hand_on = Pool._hand_on
+
+        def cancel_and_hand_on(pool: Pool, connection: Connection | None) -> bool:
+            second.cancel()
+            return hand_on(pool, connection)
+
+        monkeypatch.setattr(Pool, "_hand_on", cancel_and_hand_on)
+        go.set_result(None)
+        target, go = await gate.next()
+        assert b"/third" == target
+        go.set_result(None)
+        await asyncio.wait([first, second, third])
+        assert [200, True, 200] == [first.result()[0], second.cancelled(), third.result()[0]]
+        await transport.aclose()
+
+
 async def test_timed_out_and_cancelled_at_once(make_transport: MakeTransport) -> None:
     """A request cancelled just when its pool timeout has passed is cancelled, and nothing is lost."""
     gate = Gate()
@@ -405,9 +430,7 @@ async def test_closed_during_the_connect(make_transport: MakeTransport) -> None:
             await start(transport, server)
 
 
-async def test_http2_by_mistake(
-    make_transport: MakeTransport, server_context: ssl.SSLContext, authority: Any
-) -> None:
+async def test_http2_by_mistake(make_transport: MakeTransport, server_context: ssl.SSLContext, authority: Any) -> None:
     """A context of the caller's that offers HTTP/2 does not end in gibberish."""
     server_context.set_alpn_protocols(["h2"])
     context = ssl.create_default_context()

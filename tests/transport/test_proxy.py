@@ -55,7 +55,10 @@ async def test_tunnel(
 @pytest.mark.parametrize(
     ("answer_bytes", "text"),
     [
-        (b"HTTP/1.1 407 c2VjcmV0\r\nContent-Length: 4\r\n\r\nnope", "refused the tunnel: 407 Proxy Authentication Required$"),
+        (
+            b"HTTP/1.1 407 c2VjcmV0\r\nContent-Length: 4\r\n\r\nnope",
+            "refused the tunnel: 407 Proxy Authentication Required$",
+        ),
         (b"HTTP/1.1 502 Bad\r\n\r\n", "refused the tunnel: 502 Bad Gateway$"),
         (b"HTTP/1.0 799 \r\n\r\n", "refused the tunnel: 799$"),
         (b"SSH-2.0\r\n\r\n", "does not speak HTTP"),
@@ -92,7 +95,9 @@ async def test_wrong_certificate_behind_a_proxy(make_transport: MakeTransport, s
         assert PoolStats() == transport.stats()
 
 
-async def test_origin_that_hangs_up_in_the_handshake(make_transport: MakeTransport, client_context: ssl.SSLContext) -> None:
+async def test_origin_that_hangs_up_in_the_handshake(
+    make_transport: MakeTransport, client_context: ssl.SSLContext
+) -> None:
     """A tunnel that breaks during the TLS handshake is a ConnectError."""
 
     async def hang_up(_: object) -> None:
@@ -105,7 +110,9 @@ async def test_origin_that_hangs_up_in_the_handshake(make_transport: MakeTranspo
 
 
 @pytest.mark.parametrize("turns", range(0, 30, 3))
-async def test_cancelled_on_the_way(make_transport: MakeTransport, client_context: ssl.SSLContext, server_context: ssl.SSLContext, turns: int) -> None:
+async def test_cancelled_on_the_way(
+    make_transport: MakeTransport, client_context: ssl.SSLContext, server_context: ssl.SSLContext, turns: int
+) -> None:
     """Wherever a tunnel is when its request is cancelled, its slot goes on."""
     async with serve(answer, server_context) as server, forward_proxy() as proxy:
         transport = make_transport(proxy=f"http://127.0.0.1:{proxy.port}", verify=client_context, max_connections=1)
@@ -135,7 +142,12 @@ async def test_proxy_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     """The environment's proxy is used, unless NO_PROXY or `trust_env=False` says otherwise."""
     async with serve(answer) as server, forward_proxy() as proxy:
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")
-        for settings, no_proxy, tunnels in (({}, "", 1), ({}, "example.com,127.0.0.1", 1), ({"trust_env": False}, "", 1), ({}, "", 2)):
+        for settings, no_proxy, tunnels in (
+            ({}, "", 1),
+            ({}, "example.com,127.0.0.1", 1),
+            ({"trust_env": False}, "", 1),
+            ({}, "", 2),
+        ):
             monkeypatch.setenv("no_proxy", no_proxy)
             async with DeskTransport(**settings) as transport:
                 assert 200 == (await transport.roundtrip(server.origin, a_request(), NONE))[0]

@@ -57,7 +57,11 @@ FAILURES: dict[str, tuple[Handler, Timeouts, type[Exception]]] = {
         Timeouts(),
         httpx.RemoteProtocolError,
     ),
-    "too large": (once(b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"x" * 200), Timeouts(), httpx.RemoteProtocolError),
+    "too large": (
+        once(b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"x" * 200),
+        Timeouts(),
+        httpx.RemoteProtocolError,
+    ),
     "reset": (reset, Timeouts(), httpx.TransportError),
     "stalled": (stall, Timeouts(read=0.05), httpx.ReadTimeout),
 }

@@ -70,7 +70,9 @@ async def test_bodies(client: httpx.AsyncClient) -> None:
     assert b"x" * 100_000 in bodies[4]
     chunked = [b"transfer-encoding: chunked" in head.lower() for head, _ in recorder.requests]
     assert [False, False, True, False, False, False] == chunked
-    assert all(1 == head.lower().count(b"content-length") + head.lower().count(b"chunked") for head, _ in recorder.requests)
+    assert all(
+        1 == head.lower().count(b"content-length") + head.lower().count(b"chunked") for head, _ in recorder.requests
+    )
 
 
 async def test_bare_request(make_transport: MakeTransport) -> None:
@@ -86,7 +88,8 @@ async def test_bare_request(make_transport: MakeTransport) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "sent"), [("gzip, deflate, br, zstd", b"gzip, deflate"), ("br;q=1.0, gzip;q=0.8", b"gzip"), ("br", b"identity")]
+    ("asked", "sent"),
+    [("gzip, deflate, br, zstd", b"gzip, deflate"), ("br;q=1.0, gzip;q=0.8", b"gzip"), ("br", b"identity")],
 )
 async def test_only_bounded_encodings_are_asked_for(client: httpx.AsyncClient, asked: str, sent: bytes) -> None:
     """A client that would take any encoding asks for those that stay within the bound."""
@@ -132,7 +135,9 @@ async def test_wrong_certificate(make_transport: MakeTransport, server_context: 
             assert "ok" == (await client.get(server.url)).text
 
 
-async def test_wrong_host_name(make_transport: MakeTransport, authority: trustme.CA, client_context: ssl.SSLContext) -> None:
+async def test_wrong_host_name(
+    make_transport: MakeTransport, authority: trustme.CA, client_context: ssl.SSLContext
+) -> None:
     """A certificate for another host is refused."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("elsewhere.example").configure_cert(context)
@@ -178,7 +183,9 @@ async def uvicorn_server(context: ssl.SSLContext) -> AsyncIterator[str]:
 async def test_uvicorn(client: httpx.AsyncClient, server_context: ssl.SSLContext, path: str) -> None:
     """Many requests at once go through a real server over TLS."""
     async with uvicorn_server(server_context) as url:
-        replies = await asyncio.gather(*[client.post(url + path, content=b"x" * size) for size in range(0, 200_000, 5000)])
+        replies = await asyncio.gather(
+            *[client.post(url + path, content=b"x" * size) for size in range(0, 200_000, 5000)]
+        )
         await client.aclose()
     assert list(range(0, 200_000, 5000)) == [len(reply.content) for reply in replies]
 

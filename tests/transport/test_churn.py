@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from tests.transport.churn import CONNECTIONS, churn, listen
+from tests.transport.conftest import MakeTransport
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Leave asyncio's debug mode, which makes ten seconds out of one."""
+    return "asyncio"
+
+
+async def test_churn(make_transport: MakeTransport) -> None:
+    """After two thousand cancellations at random points the pool serves everything, and nothing is left over."""
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")  # noqa: T201
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    server = asyncio.create_task(listen(port.set_result))
+    transport = make_transport(max_connections=CONNECTIONS)
+    tally = await churn(transport, f"http://127.0.0.1:{await port}/", 1000, seed)
+    server.cancel()
+    await asyncio.wait([server])
+    assert tally.sound, tally
+    assert tally.cancelled >= 1000
