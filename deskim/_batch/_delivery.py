@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
 
 from deskim._messages import Outcome, SendResult
 from deskim.errors import Delivery, DeskError
@@ -73,8 +72,10 @@ class Deliverer:
         if self._halt.stop is not None:
             raise GivenUpError
         began = self.wall()
-        if job.failures and not await self._may_repeat(job, began):
-            return job.failed(cast("DeskError", job.error))
+        if not job.repeatable(began, self._settings.dedup_window):
+            return job.too_late()
+        if self._record is not None and not job.on_disk:
+            await self._put_on_disk(self._record, job)
         try:
             result = await self._send(job)
         except BaseException as error:  # noqa: BLE001 - sorted there; what is no failure is raised again
@@ -87,14 +88,6 @@ class Deliverer:
         if job.first_sent is None:
             return await self.send(job.message)
         return await self.send(job.message, first_sent=job.first_sent)
-
-    async def _may_repeat(self, job: Job, wall: float) -> bool:
-        """Tell whether a held item may still be sent, and put it on disk as being sent."""
-        if not job.repeatable(wall, self._settings.dedup_window):
-            return False
-        if self._record is not None and not job.on_disk:
-            await self._put_on_disk(self._record, job)
-        return True
 
     async def _put_on_disk(self, record: Record, job: Job) -> None:
         try:

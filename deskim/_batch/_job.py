@@ -77,6 +77,12 @@ class Job:
         """Return the outcome of an item that was taken and not sent any more."""
         return self.failed(self.error or left_over(self.message, reason))
 
+    def too_late(self) -> Outcome:
+        """Return the outcome of an item that may have arrived and can no longer be sent again without a second copy."""
+        error = ReplyLostError("not sent again: Desk drops repetitions for a limited time only, and that is over")
+        error.msg_random = self.message.msg_random
+        return self.failed(self.error or error)
+
     def cut_off(self, began: float) -> Outcome:
         """Return the outcome of an item whose send was cancelled; Desk may have it or not."""
         error = ReplyLostError("cancelled while the message was in flight: Desk may have it or not")

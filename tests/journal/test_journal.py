@@ -156,6 +156,18 @@ async def test_outside_of_the_window_it_is_unknown(bench: Bench, seconds: float)
     assert "unknown" == bench.rows()[1]
 
 
+async def test_when_an_outage_outlasts_the_window_it_is_unknown(bench: Bench) -> None:
+    """An item that waits behind a probe is not sent when its turn comes too late."""
+    await interrupted(bench, FakeSender(lambda *_: lost()), messages(1), concurrency=1)
+    bench.time.now += 95.0
+    sender = FakeSender(lambda _, tried: no_connection() if len(sender.calls) < 12 else None)
+
+    report = await bench.run(sender, messages(3), concurrency=3)
+
+    assert {"sent": 2, "unknown": 1} == counts(report)
+    assert sender.texts.count("0") < 3
+
+
 async def test_on_request_it_is_sent_all_the_same(bench: Bench) -> None:
     """``on_unknown="resend"`` takes the risk of a second copy, and says which items took it."""
     await interrupted(bench, FakeSender(by_number({1: lost})), messages(3))
