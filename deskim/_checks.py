@@ -129,7 +129,7 @@ def json_mapping(value: Mapping[str, Any], name: str = "the value") -> dict[str,
 
 def extra_fields(value: Mapping[str, Any]) -> dict[str, Any]:
     """Convert what ``extra`` is given."""
-    return json_mapping(value, "extra")
+    return {} if type(value) is dict and not value else json_mapping(value, "extra")
 
 
 def no_fields() -> dict[str, Any]:

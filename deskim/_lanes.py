@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from deskim._protocol import Reply, Signature, mask_urls
 from deskim._transport import DeskTransport, HeaderBlock, Origin, Timeouts, WireRequest
@@ -47,7 +47,7 @@ _PROXY_ADVICE: Final = (
 )
 
 
-@frozen
+@define
 class Attempt:
     """Hold one attempt: where to, what, and for how long at most (seconds)."""
 
@@ -136,8 +136,8 @@ class OwnLane:
 
 def _kept(fields: Iterable[tuple[bytes, bytes]], signature: Signature) -> dict[str, str]:
     """Return the headers that count, with no signature in them should the server have echoed it."""
-    found = ((name.lower(), value) for name, value in fields)
-    return {_KEPT[name]: signature.clean(value).decode("latin-1") for name, value in found if name in _KEPT}
+    kept = [(_KEPT[name], value) for field, value in fields if (name := field.lower()) in _KEPT]
+    return {name: signature.clean(value).decode("latin-1") for name, value in kept}
 
 
 class BorrowedLane:

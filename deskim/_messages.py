@@ -62,7 +62,7 @@ def as_element(content: object) -> Elem:
 
 
 def _elements(contents: Iterable[Content]) -> tuple[Elem, ...]:
-    if not is_list(contents):
+    if type(contents) is not tuple and not is_list(contents):
         raise MessageError(f"elements must be a list of elements, not {shown(contents)}")
     return tuple(map(as_element, contents))
 
@@ -70,14 +70,20 @@ def _elements(contents: Iterable[Content]) -> tuple[Elem, ...]:
 def _body(_: object, __: object, elements: tuple[Elem, ...]) -> None:
     if not elements:
         raise MessageError("the message is empty: give at least one element, e.g. a text")
+    custom = 0
     for index, elem in enumerate(elements):
-        if isinstance(elem, RawElem) and not elem.msg_type:
-            raise MessageError(
-                f"MsgBody[{index}] is no element, an object of MsgType and MsgContent: {shown(elem.msg_content)}"
-            )
-    custom = sum(isinstance(e, CustomElem) or getattr(e, "msg_type", "") == "TIMCustomElem" for e in elements)
+        custom += isinstance(elem, CustomElem)
+        if isinstance(elem, RawElem):
+            _check_raw(index, elem)
+            custom += elem.msg_type == "TIMCustomElem"
     if custom > 1:  # 647/74355: several elements, but one TIMCustomElem at most
         raise MessageError(f"the message has {custom} custom elements or cards; Desk takes one: send the others apart")
+
+
+def _check_raw(index: int, elem: RawElem) -> None:
+    if not elem.msg_type:
+        what = f"MsgBody[{index}] is no element, an object of MsgType and MsgContent"
+        raise MessageError(f"{what}: {shown(elem.msg_content)}")
 
 
 @frozen(kw_only=True)
