@@ -103,9 +103,13 @@ class Caller:
         """Make one attempt; a failure is returned, not raised, so that it carries no frame of the attempt."""
         try:
             self._check_open()
-            await self._wait_for_turn(request, progress, deadline)
-            progress.signature = await self._sign(progress)
-            return await self._attempt(request, progress, progress.signature)
+            if not self._take_turn(request):
+                await self._wait_for_turn(request, progress)
+            if progress.ends == math.inf:  # an item of a batch: its time begins with its first slot
+                progress.started = self.world.clock()
+                progress.ends = progress.started + deadline
+            usersig = self.signatures.fresh() or await self._fetch(progress, None)
+            return await self._attempt(request, progress, self._signed(progress, usersig))
         except NotBegunError as stop:
             progress.over = True
             error = progress.failure or stop.error
@@ -122,19 +126,18 @@ class Caller:
             error.delivery, error.retry_after = Delivery.NOT_SENT, left
             raise error
 
-    async def _wait_for_turn(self, request: Request, progress: Progress, deadline: float) -> None:
-        if self.pacer is not None and not (
-            isinstance(self.pacer, LocalPacer) and self.pacer.try_acquire(request.queue)
-        ):
-            await self._asked("pacer", partial(self.pacer.acquire, request.queue), progress.ends, no_slot)
-        if math.isinf(progress.ends):  # an item of a batch: its time begins with its first slot
-            progress.started = self.world.clock()
-            progress.ends = progress.started + deadline
+    def _take_turn(self, request: Request) -> bool:
+        """Take a slot if that needs no waiting."""
+        return self.pacer is None or (isinstance(self.pacer, LocalPacer) and self.pacer.try_acquire(request.queue))
 
-    async def _sign(self, progress: Progress) -> Signature:
-        usersig = self.signatures.fresh() or await self._fetch(progress, None)
+    async def _wait_for_turn(self, request: Request, progress: Progress) -> None:
+        if self.pacer is not None:
+            await self._asked("pacer", partial(self.pacer.acquire, request.queue), progress.ends, no_slot)
+
+    def _signed(self, progress: Progress, usersig: Secret) -> Signature:
         if self._signature is None or self._signature.usersig is not usersig:
             self._signature = Signature(self.identity, usersig)
+        progress.signature = self._signature
         return self._signature
 
     async def _fetch(self, progress: Progress, stale: Secret | None) -> Secret:

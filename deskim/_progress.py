@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define
 
 from deskim import errors
 from deskim._protocol import Signature
@@ -12,7 +12,7 @@ from deskim._rate import Lane as Queue
 from deskim.errors import Delivery, DeskError, RetryKind
 
 
-@frozen
+@define
 class Request:
     """Hold one call, encoded: the same bytes go out at each attempt."""
 
@@ -53,7 +53,7 @@ class Progress:
         return Delivery.NOT_SENT if self.failure is None else self.failure.delivery
 
 
-@frozen
+@define
 class Answer:
     """Hold a call that succeeded: Desk's reply, and what it took."""
 
