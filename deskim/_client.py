@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import ssl
 import warnings
@@ -17,6 +16,7 @@ from deskim._batching import Batching, Options
 from deskim._calls import Caller, World
 from deskim._checks import shown
 from deskim._lanes import HTTPClient, mask_httpx_logs
+from deskim._life import Life
 from deskim._messages import Content, Message, Outcome, SendResult
 from deskim._progress import Answer, Request
 from deskim._protocol import SEND_MSG, Identity, decode_reply, encode_command, encode_message, path_of
@@ -26,7 +26,7 @@ from deskim._regions import HostChooser, Region, base_urls
 from deskim._retry import RetryPolicy
 from deskim._usersig import Secret, UserSigCache, UserSigProvider, check_identity
 from deskim.commands import Command
-from deskim.errors import ClientClosedError, ConfigurationError, DeskError, MessageError
+from deskim.errors import DeskError, MessageError
 from deskim.hooks import Hooks
 
 R = TypeVar("R")
@@ -59,9 +59,6 @@ class AsyncDeskClient:
 
     Raises ``ConfigurationError`` for settings that cannot work. Source: 1229/68821.
     """
-
-    _loop: asyncio.AbstractEventLoop | None = None
-    _closed = False
 
     def __init__(
         self,
@@ -106,8 +103,7 @@ class AsyncDeskClient:
             hooks=_settings.checked_hooks(hooks),
             world=_world,
         )
-        self._busy = 0
-        self._all_done: asyncio.Event | None = None
+        self._life = Life()
 
     def __repr__(self) -> str:
         return f"AsyncDeskClient({self._identity.sdk_app_id}, identifier={self._identity.identifier!r})"
@@ -266,11 +262,9 @@ class AsyncDeskClient:
         May be called again, and from several tasks. Raises ``ConfigurationError`` on another event loop than the
         client's, while that is open.
         """
-        if self._loop is not None and not self._loop.is_closed():
-            self._check_loop(asyncio.get_running_loop())
-        self._closed = True
+        self._life.close()
         try:
-            await self._wait_for_calls()
+            await self._life.drain(self._caller.timeout)
         finally:
             await self._caller.aclose()
 
@@ -284,7 +278,8 @@ class AsyncDeskClient:
         await self.aclose()
 
     def __del__(self) -> None:
-        if self._loop is not None and self._owns_lane and not self._closed:
+        life: Life | None = getattr(self, "_life", None)  # missing where the constructor refused a setting
+        if life is not None and life.needs_closing and self._owns_lane:
             text = f"{self!r} was not closed: use `async with`, or await aclose()"
             warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
 
@@ -314,40 +309,15 @@ class AsyncDeskClient:
     async def _make(self, request: Request, deadline: float | None) -> Answer:
         self._bind()
         seconds = self._deadline if deadline is None else _settings.checked_seconds("deadline", deadline)
-        self._busy += 1
+        self._life.begin()
         try:
             return await self._caller.call(request, seconds)
         finally:
-            self._busy -= 1
-            if self._all_done is not None and not self._busy:
-                self._all_done.set()
+            self._life.end()
 
     def _bind(self) -> None:
-        """Check that the client is open and belongs to the running loop; the first use decides which that is."""
-        if self._closed:
-            raise ClientClosedError("the client is closed; make a new one, or close it later")
-        loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-            if self._in_url:
-                mask_httpx_logs()
-        self._check_loop(loop)
-
-    def _check_loop(self, running: asyncio.AbstractEventLoop) -> None:
-        if self._loop is not running:
-            raise ConfigurationError(
-                "the client belongs to another event loop: make one client for each loop, and close it there"
-            )
-
-    async def _wait_for_calls(self) -> None:
-        if not self._busy:
-            return
-        self._all_done = self._all_done or asyncio.Event()
-        try:
-            async with asyncio.timeout(self._caller.timeout):
-                await self._all_done.wait()
-        except TimeoutError:
-            pass  # closing the lane ends what is left; each caller learns that its reply was lost
+        if self._life.bind() and self._in_url:
+            mask_httpx_logs()
 
 
 def _result(message: Message, answer: Answer) -> SendResult:

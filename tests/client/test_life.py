@@ -162,7 +162,7 @@ async def test_an_exception_in_the_block_closes_the_client_and_passes() -> None:
     with pytest.raises(ZeroDivisionError):
         async with AsyncDeskClient(APP_ID, secret_key=KEY) as client:
             raise ZeroDivisionError
-    assert client._closed
+    assert client._life._closed
 
 
 async def test_the_borrowed_client_stays_open() -> None:
@@ -217,7 +217,7 @@ def test_a_client_whose_loop_is_gone_can_be_closed() -> None:
     client = AsyncDeskClient(APP_ID, secret_key=KEY)
     asyncio.run(client.__aenter__())
     asyncio.run(client.aclose())
-    assert client._closed
+    assert client._life._closed
 
 
 # Cancellation
@@ -251,7 +251,7 @@ async def test_a_call_may_be_cancelled_at_any_point(where: str, known: Delivery)
         assert [(known, None, 77)] == [(e.delivery, e.error, e.msg_random) for e in notes.results]
         gate.open.set()
         assert 1 == (await send(client)).attempts
-        assert 0 == client._busy
+        assert 0 == client._life._calls
 
 
 async def test_an_item_of_a_batch_may_be_cancelled_while_it_waits_for_its_slot() -> None:
