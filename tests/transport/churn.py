@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
-import os
 import random
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -78,12 +78,14 @@ class Server(asyncio.Protocol):
 
 
 async def listen(report: Callable[[int], object]) -> None:
+    """Serve until cancelled; report the port."""
     server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=1024)
     report(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
 def server_process(pipe: Any) -> None:
+    """Serve in a process of its own."""
     asyncio.run(listen(pipe.send))
 
 
@@ -91,6 +93,7 @@ def server_process(pipe: Any) -> None:
 
 
 async def by_task(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
+    """Cancel the task."""
     task = asyncio.ensure_future(call())
     await delay()
     task.cancel()
@@ -102,6 +105,7 @@ async def by_task(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
 
 
 async def by_scope(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
+    """Cancel an anyio scope from a sibling task."""
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as group:
             group.start_soon(_then_cancel, delay, scope)
@@ -116,6 +120,8 @@ async def _then_cancel(delay: Callable[[], Awaitable[None]], scope: anyio.Cancel
 
 
 async def by_timeout(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
+    """Let an asyncio.timeout expire."""
+
     async def expire(scope: asyncio.Timeout) -> None:
         await delay()
         if not scope.expired():
@@ -140,6 +146,8 @@ class _Stop(Exception):  # noqa: N818
 
 
 async def by_group(call: Call, delay: Callable[[], Awaitable[None]]) -> bool:
+    """Let a sibling task of an asyncio.TaskGroup fail."""
+
     async def stop() -> None:
         await delay()
         raise _Stop
@@ -157,8 +165,8 @@ WAYS = (by_task, by_scope, by_timeout, by_group)
 
 
 async def churn(transport: httpx.AsyncBaseTransport, url: str, cancels: int, seed: int) -> Tally:
-    """Return the tally of a run that went on until `cancels` requests were cancelled, or none were answered any more."""
-    dice = random.Random(seed)  # noqa: S311
+    """Go on until `cancels` requests were cancelled, or the pool is dead, and return the tally."""
+    dice = random.Random(seed)
     tally = Tally()
     descriptors, tasks = _descriptors(), len(asyncio.all_tasks())
     async with httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(5, pool=2)) as client:
@@ -209,10 +217,11 @@ def _delay(dice: random.Random) -> Callable[[], Awaitable[None]]:
 
 
 def _descriptors() -> int:
-    return len(os.listdir("/dev/fd"))
+    return len(list(Path("/dev/fd").iterdir()))
 
 
 def main() -> int:
+    """Run the churn that the command line asks for."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--cancels", type=int, default=100_000)
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
@@ -228,10 +237,11 @@ def main() -> int:
         if chosen.stock
         else DeskTransport(max_connections=CONNECTIONS, trust_env=False)
     )
-    print(f"seed {chosen.seed}, {'httpx' if chosen.stock else 'DeskTransport'}", flush=True)
+    sys.stdout.write(f"seed {chosen.seed}, {'httpx' if chosen.stock else 'DeskTransport'}\n")
+    sys.stdout.flush()
     tally = asyncio.run(churn(transport, url, chosen.cancels, chosen.seed))
     server.terminate()
-    print(tally)
+    sys.stdout.write(f"{tally}\n")
     return 0 if tally.sound else 1
 
 

@@ -41,11 +41,13 @@ async def make_transport(parser: ParserFactory) -> AsyncIterator[MakeTransport]:
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
+    """Return a certificate authority that nobody else knows."""
     return trustme.CA()
 
 
 @pytest.fixture(scope="session")
 def server_context(authority: trustme.CA) -> ssl.SSLContext:
+    """Return the context of a server that the authority vouches for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
     return context
@@ -53,6 +55,7 @@ def server_context(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture(scope="session")
 def client_context(authority: trustme.CA) -> ssl.SSLContext:
+    """Return the context of a client that trusts the authority."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context

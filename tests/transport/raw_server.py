@@ -143,6 +143,12 @@ def once(reply: bytes, *, close: bool = False) -> Handler:
     return handler
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until the condition holds; the test's own timeout bounds it."""
+    while not condition():  # noqa: ASYNC110  # what is waited for has no event
+        await asyncio.sleep(0)
+
+
 async def settle() -> None:
     """Let closed sockets be closed."""
     for _ in range(10):
@@ -150,4 +156,5 @@ async def settle() -> None:
 
 
 def a_request(body: bytes = b"hello", method: bytes = b"POST", target: bytes = b"/path") -> WireRequest:
+    """Return a small request."""
     return WireRequest(method, target, HeaderBlock([(b"Host", b"example")]), body)

@@ -200,6 +200,7 @@ async def test_reply_larger_than_allowed(make_transport: MakeTransport) -> None:
 
 
 async def stall(peer: Peer) -> None:
+    """Read the request and say nothing."""
     await peer.request()
     await peer.gone()
 
@@ -216,6 +217,7 @@ async def test_read_timeout(make_transport: MakeTransport, timeouts: Timeouts) -
 
 
 async def dribble(peer: Peer) -> None:
+    """Send the reply byte by byte."""
     await peer.request()
     await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n")
     for _ in range(30):
@@ -294,6 +296,7 @@ async def deaf() -> AsyncIterator[Origin]:
 
 
 async def in_pieces(size: int = 1_000_000) -> AsyncIterator[bytes]:
+    """Yield the big body in pieces."""
     for start in range(0, len(BIG), size):
         yield BIG[start : start + size]
 
@@ -329,10 +332,12 @@ async def test_total_bounds_the_callers_own_stream(make_transport: MakeTransport
 
 
 def pieces() -> Iterator[bytes]:
+    """Yield a small body in pieces, an empty one among them."""
     yield from (b"hel", b"", b"lo")
 
 
 async def async_pieces() -> AsyncIterator[bytes]:
+    """Yield the same asynchronously."""
     for piece in pieces():
         yield piece
 

@@ -17,7 +17,7 @@ from deskim._transport._connection import Connection
 from deskim._transport._parsers import Reply
 from deskim._transport._pool import Pool
 from tests.transport.conftest import MakeTransport
-from tests.transport.raw_server import OK, Peer, Server, a_request, answer, serve, settle
+from tests.transport.raw_server import OK, Peer, Server, a_request, answer, serve, settle, until
 
 pytestmark = pytest.mark.anyio
 
@@ -43,6 +43,7 @@ class Gate:
 
 
 def start(transport: DeskTransport, server: Server, target: bytes = b"/") -> asyncio.Task[Reply]:
+    """Start a request as a task."""
     return asyncio.create_task(transport.roundtrip(server.origin, a_request(target=target), NONE))
 
 
@@ -129,6 +130,7 @@ async def test_pool_timeout(make_transport: MakeTransport) -> None:
 
 
 async def cancelled(task: asyncio.Task[Any]) -> bool:
+    """Cancel a task and return whether that was what ended it."""
     task.cancel()
     await asyncio.wait([task])
     return task.cancelled()
@@ -258,10 +260,8 @@ async def test_timed_out_and_cancelled_at_once(make_transport: MakeTransport) ->
         first = start(transport, server)
         _, go = await gate.next()
         second = asyncio.create_task(transport.roundtrip(server.origin, a_request(), Timeouts(pool=0.02)))
-        while not transport.stats().waiting:
-            await asyncio.sleep(0)
-        while transport.stats().waiting:
-            await asyncio.sleep(0)
+        await until(lambda: transport.stats().waiting)
+        await until(lambda: not transport.stats().waiting)
         assert await cancelled(second)
         go.set_result(None)
         assert 200 == (await first)[0]
@@ -296,8 +296,7 @@ async def test_closed_idle_connection_is_not_used(make_transport: MakeTransport)
     async with serve(handler) as server:
         for _ in range(3):
             assert 200 == (await start(transport, server))[0]
-            while transport.stats().open:
-                await asyncio.sleep(0)
+            await until(lambda: not transport.stats().open)
         assert 3 == server.accepted
 
 
@@ -476,8 +475,7 @@ async def test_aclose_while_connecting(make_transport: MakeTransport) -> None:
     async with serve(silent) as server:
         origin = Origin("https", "127.0.0.1", server.port)
         tasks = [asyncio.create_task(transport.roundtrip(origin, a_request(), NONE)) for _ in range(3)]
-        while server.accepted < 3:
-            await asyncio.sleep(0)
+        await until(lambda: server.accepted == 3)
         await transport.aclose()
         for task in tasks:
             with pytest.raises(httpx.ConnectError, match="the transport was closed"):
@@ -525,6 +523,7 @@ Work = Callable[[DeskTransport], Coroutine[Any, Any, Any]]
 
 
 async def one_request(transport: DeskTransport) -> int:
+    """Serve, send one request and return its status."""
     async with serve(answer) as server:
         return (await start(transport, server))[0]
 

@@ -20,6 +20,7 @@ VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take all proxies out of the environment."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -69,7 +70,7 @@ async def test_tunnel(
     ],
 )
 async def test_refused_tunnel(make_transport: MakeTransport, answer_bytes: bytes, text: str) -> None:
-    """A proxy that does not open the tunnel is a ProxyError in words of our own; nothing was sent, nothing stays open."""
+    """A proxy that does not open the tunnel is a ProxyError in words of our own, and nothing stays open."""
     async with forward_proxy(answer=answer_bytes) as proxy:
         transport = make_transport(proxy=f"http://user:c2VjcmV0@127.0.0.1:{proxy.port}")
         with pytest.raises(httpx.ProxyError, match=text) as caught:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import collections
 import gzip
 import zlib
 
@@ -15,22 +16,20 @@ from deskim._transport._parsers import ParserFactory, ReplyParser, default_parse
 
 LIMIT = 1000
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+INTERIM = b"HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+
 WHOLE = {
     "by length": (b"HTTP/1.1 200 OK\r\nX-A:  b \t\r\nContent-Length: 5\r\n\r\nhello", b"hello", True),
-    "by chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", b"hello", True),
-    "with trailers": (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Late: 1\r\n\r\n", b"hello", True
-    ),
-    "after interim replies": (
-        b"HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"hello", True
-    ),
+    "by chunks": (CHUNKED + b"3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", b"hello", True),
+    "with trailers": (CHUNKED + b"5\r\nhello\r\n0\r\nX-Late: 1\r\n\r\n", b"hello", True),
+    "after interim replies": (INTERIM + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"hello", True),
     "no content": (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
     "not modified": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", b"", True),
     "empty": (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"", True),
     "closing": (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", b"hello", False),
     "of the old version": (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"hello", False),
-}  # fmt: skip
+}
 
 BROKEN = {
     "not HTTP": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
@@ -46,12 +45,14 @@ BROKEN = {
 
 
 def begun(factory: ParserFactory, limit: int = LIMIT, *, head_only: bool = False) -> ReplyParser:
+    """Return a parser that expects a reply."""
     parser = factory(limit)
     parser.begin(head_only=head_only)
     return parser
 
 
 def fed(factory: ParserFactory, data: bytes, limit: int = LIMIT) -> ReplyParser:
+    """Return a parser that has read `data`."""
     parser = begun(factory, limit)
     parser.feed(data)
     return parser
@@ -172,9 +173,9 @@ def test_more_than_asked_for(parser: ParserFactory, extra: bytes, head_only: boo
 def test_oversized_head(parser: ParserFactory, head: bytes, step: int) -> None:
     """Heads are bounded to 64 KiB, in pieces or at once, as is all that brings no body."""
     large = begun(parser)
+    pieces = [head[start : start + step] for start in range(0, len(head), step)]
     with pytest.raises(httpx.RemoteProtocolError):
-        for start in range(0, len(head), step):
-            large.feed(head[start : start + step])
+        collections.deque(map(large.feed, pieces), maxlen=0)
 
 
 def test_large_body_is_no_head(parser: ParserFactory) -> None:
@@ -194,10 +195,12 @@ def test_oversized_body(parser: ParserFactory, framing: bytes) -> None:
 
 
 def compressed(coding: bytes, body: bytes) -> bytes:
+    """Return a reply with a compressed body."""
     return b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n%b" % (coding, len(body), body)
 
 
 def bare_deflate(data: bytes) -> bytes:
+    """Compress without the header and trailer of zlib."""
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return deflater.compress(data) + deflater.flush()
 
@@ -242,7 +245,7 @@ def test_bad_compression(parser: ParserFactory, coding: bytes, body: bytes, text
 
 
 def test_default_parser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """httptools parses where it is installed, h11 where it is not."""
+    """The parser is httptools where it is installed, h11 where it is not."""
     assert default_parser() is HttptoolsParser
     monkeypatch.setitem(__import__("sys").modules, "deskim._transport._httptools", None)
     assert _parsers.default_parser.__wrapped__() is H11Parser

@@ -23,6 +23,7 @@ CANARY = "eJw1jcEKgkAURX"
 
 
 def secretive() -> WireRequest:
+    """Return a request whose target and headers hold the canary."""
     return WireRequest(
         b"POST",
         b"/v4/send_msg?usersig=" + CANARY.encode(),
@@ -39,11 +40,13 @@ def everything_in(error: BaseException) -> str:
 
 
 async def reset(peer: Peer) -> None:
+    """Read the request and break the connection."""
     await peer.request()
     peer.reset()
 
 
 async def stall(peer: Peer) -> None:
+    """Read the request and say nothing."""
     await peer.request()
     await peer.gone()
 
@@ -100,18 +103,21 @@ async def test_no_secret_when_cancelled(make_transport: MakeTransport) -> None:
 async def test_no_secret_under_httpx(make_transport: MakeTransport, caplog: pytest.LogCaptureFixture) -> None:
     """Under a plain httpx.AsyncClient neither its log nor its errors show the target."""
     caplog.set_level(logging.DEBUG)
-    async with serve(once(OK)) as good, serve(once(b"", close=True)) as bad:
-        async with httpx.AsyncClient(transport=make_transport()) as client:
 
-            async def call(url: str) -> httpx.Response:
-                target = b"/?usersig=" + CANARY.encode()
-                request = client.build_request("POST", url, content=b"{}", extensions={"target": target})
-                del target
-                return await client.send(request)
+    async def call(client: httpx.AsyncClient, url: str) -> httpx.Response:
+        target = b"/?usersig=" + CANARY.encode()
+        request = client.build_request("POST", url, content=b"{}", extensions={"target": target})
+        del target
+        return await client.send(request)
 
-            assert 200 == (await call(good.url)).status_code
-            with pytest.raises(httpx.RemoteProtocolError) as caught:
-                await call(bad.url)
+    async with (
+        serve(once(OK)) as good,
+        serve(once(b"", close=True)) as bad,
+        httpx.AsyncClient(transport=make_transport()) as client,
+    ):
+        assert 200 == (await call(client, good.url)).status_code
+        with pytest.raises(httpx.RemoteProtocolError) as caught:
+            await call(client, bad.url)
     assert CANARY not in everything_in(caught.value)
     assert CANARY not in caplog.text
 

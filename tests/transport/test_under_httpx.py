@@ -17,14 +17,14 @@ import trustme
 import uvicorn
 
 from tests.transport.conftest import MakeTransport
-from tests.transport.raw_server import OK, Peer, answer, handshakes_may_fail, once, serve
+from tests.transport.raw_server import OK, Peer, answer, handshakes_may_fail, once, serve, until
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def client(make_transport: MakeTransport, client_context: ssl.SSLContext) -> AsyncIterator[httpx.AsyncClient]:
-    """A plain httpx client over the transport."""
+    """Offer a plain httpx client over the transport."""
     async with httpx.AsyncClient(transport=make_transport(verify=client_context)) as client:
         yield client
 
@@ -108,7 +108,7 @@ async def test_head(client: httpx.AsyncClient) -> None:
 
 
 async def test_timeouts_of_the_client(client: httpx.AsyncClient) -> None:
-    """httpx's own timeout settings count."""
+    """The timeout settings of the httpx client count."""
 
     async def stall(peer: Peer) -> None:
         await peer.gone()
@@ -141,16 +141,17 @@ async def test_wrong_host_name(
     """A certificate for another host is refused."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("elsewhere.example").configure_cert(context)
-    async with serve(answer, context) as server:
-        async with httpx.AsyncClient(transport=make_transport(verify=client_context)) as client:
-            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-                await client.get(server.url)
+    transport = make_transport(verify=client_context)
+    async with serve(answer, context) as server, httpx.AsyncClient(transport=transport) as client:
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await client.get(server.url)
 
 
 # Real servers
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Give the body back."""
     body = b""
     while True:
         event = await receive()
@@ -164,13 +165,13 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def uvicorn_server(context: ssl.SSLContext) -> AsyncIterator[str]:
+    """Run uvicorn."""
     config = uvicorn.Config(application, port=0, log_level="error", lifespan="off")
     config.load()
     config.ssl = context
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve())  # serve() would take the signals over
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started)
     try:
         with handshakes_may_fail():
             yield f"https://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
@@ -209,6 +210,7 @@ http {{
 
 @pytest.fixture
 def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -225,12 +227,13 @@ def nginx(authority: trustme.CA, tmp_path: Path, free_port: int) -> Iterator[str
     (tmp_path / "file").write_bytes(b"line\n" * 10_000)
     (tmp_path / "nginx.conf").write_text(NGINX.format(root=tmp_path, port=free_port))
     command = [binary, "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:  # noqa: S603
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         yield f"https://127.0.0.1:{free_port}"
         process.terminate()
 
 
 async def up(client: httpx.AsyncClient, url: str) -> None:
+    """Wait until the server answers."""
     while True:
         with contextlib.suppress(httpx.ConnectError):
             await client.get(url)
@@ -239,7 +242,7 @@ async def up(client: httpx.AsyncClient, url: str) -> None:
 
 
 async def test_nginx(client: httpx.AsyncClient, nginx: str) -> None:
-    """nginx closes each connection after five requests; no request is lost by it, and gzip is undone."""
+    """Though nginx closes each connection after five requests, no request is lost by it, and gzip is undone."""
     await up(client, nginx)
     replies = []
     for _ in range(10):
