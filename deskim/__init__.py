@@ -23,6 +23,7 @@ from deskim._messages import Message, Outcome, SendResult
 from deskim._rate import Pacer, RateLimit
 from deskim._regions import Region
 from deskim._retry import RetryPolicy
+from deskim._stream import MessageStream
 from deskim._transport import DeskTransport
 from deskim._usersig import UserSigProvider, UserSigSigner, sign_usersig
 from deskim._version import __version__
@@ -50,6 +51,7 @@ __all__ = [
     "ImageInfo",
     "LocationElem",
     "Message",
+    "MessageStream",
     "Outcome",
     "Pacer",
     "Payload",

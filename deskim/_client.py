@@ -24,6 +24,7 @@ from deskim._rate import Lane as Queue
 from deskim._rate import Pacer, RateLimit
 from deskim._regions import HostChooser, Region, base_urls
 from deskim._retry import RetryPolicy
+from deskim._stream import COMPATIBLE_TEXT, MessageStream, writing
 from deskim._usersig import Secret, UserSigCache, UserSigProvider, check_identity
 from deskim.commands import Command
 from deskim.errors import DeskError, MessageError
@@ -177,6 +178,24 @@ class AsyncDeskClient:
         Raises what :meth:`send_to_session` raises. Source: 1229/68821.
         """
         return await self._deliver(message, "interactive", deadline)
+
+    def stream_to_session(
+        self,
+        session_id: str,
+        *,
+        markdown: bool = False,
+        compatible_text: str = COMPATIBLE_TEXT,
+        cloud_custom_data: str | None = None,
+    ) -> AbstractAsyncContextManager[MessageStream]:
+        """Write a message that grows: ``async with desk.stream_to_session(...) as stream: await stream.write("...")``.
+
+        With ``markdown`` it is a Markdown message, which works in China alone and stays under 128 KB;
+        ``compatible_text`` is what clients show that are too old for it. Raises ``MessageError`` at once for what
+        Desk would refuse; leaving the block raises ``StreamError`` when a call has failed. Source: 1229/68822,
+        269/129279.
+        """
+        way, world = writing(session_id, cloud_custom_data, compatible_text if markdown else None), self._caller.world
+        return MessageStream(way, self.call, clock=world.clock, sleep=world.sleep)
 
     async def call(self, command: Command[R]) -> R:
         """Make another call of Desk: ``await desk.call(commands.GetSessionState(session_id=...))``.

@@ -72,6 +72,6 @@ class SendStreamMsgV2:
     reply = StreamKey
 
     session_id: str = field(validator=filled)
-    msg_body: MsgBody = field(converter=tuple, validator=_one_stream)
+    msg_body: MsgBody = field(validator=_one_stream)
     msg_key: str | None = field(default=None, validator=optional(filled))
     cloud_custom_data: str | None = field(default=None, validator=optional(text))

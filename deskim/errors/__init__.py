@@ -23,6 +23,7 @@ from deskim.errors._tree import (
     RetryKind,
     ServerError,
     SessionNotFoundError,
+    StreamError,
 )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "RetryKind",
     "ServerError",
     "SessionNotFoundError",
+    "StreamError",
     "from_code",
     "lookup",
 ]

@@ -128,6 +128,23 @@ class ReplyError(DeskError):
     body_head: str = ""
 
 
+class StreamError(DeskError):
+    """Report a stream that broke; its text is not sent again, for a piece cannot be told from its repetition.
+
+    ``delivery`` says what is known of the piece that failed, ``__cause__`` why it did.
+
+    :ivar msg_key: the key of the message, where Desk gave one.
+    :ivar delivered: the text that is surely with the user.
+    :ivar uncertain: the text of the piece that failed, where it may have been taken.
+    :ivar unsent: the text that was written and surely not taken.
+    """
+
+    msg_key: str | None = None
+    delivered: str = ""
+    uncertain: str = ""
+    unsent: str = ""
+
+
 class APIError(DeskError):
     """Report that Desk answered with an ErrorCode other than 0."""
 
