@@ -27,7 +27,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._parser = parser
         self._transport: asyncio.Transport | None = None
-        self._reply: asyncio.Future[None] | None = None
+        self._reply: asyncio.Future[Reply] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._wakes = math.inf
@@ -59,8 +59,7 @@ class Connection(asyncio.Protocol):
                 self._write(request.encode())
             self._handed = True
             self._watch(timeouts.write if self._paused else timeouts.read)
-            await reply
-            return self._parser.reply()
+            return await reply
         except BaseException:
             self.drop()
             if reply.done() and not reply.cancelled():
@@ -81,7 +80,9 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _begin(self, request: WireRequest, timeouts: Timeouts, deadline: float) -> asyncio.Future[None]:
+    def _begin(self, request: WireRequest, timeouts: Timeouts, deadline: float) -> asyncio.Future[Reply]:
+        if deadline <= self._loop.time():
+            raise httpx.PoolTimeout("the time for the whole exchange was up; the request was not sent")
         self._timeouts, self._deadline = timeouts, deadline
         self._handed = False
         self._parser.begin(head_only=request.method == b"HEAD")
@@ -99,7 +100,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
-    async def _upload(self, request: WireRequest, reply: asyncio.Future[None]) -> None:
+    async def _upload(self, request: WireRequest, reply: asyncio.Future[Reply]) -> None:
         """Send the pieces as fast as the server takes them, until it answers or `deadline` passes."""
         scope = asyncio.timeout_at(None if math.isinf(self._deadline) else self._deadline)
         try:
@@ -148,34 +149,34 @@ class Connection(asyncio.Protocol):
         if reply is None or reply.done():
             self.drop()  # nobody asked; it must not pass for the reply to the next request
             return
+        self._read(reply, self._parser.feed, data)
+
+    def _read(self, reply: asyncio.Future[Reply], step: Callable[..., None], *data: bytes) -> None:
         try:
-            self._parser.feed(data)
+            step(*data)
+            whole = self._parser.reply() if self._parser.complete else None
         except httpx.RemoteProtocolError as error:
-            self.abandon(error)
+            self.abandon(error.with_traceback(None))  # its frames hold the reply, which may repeat the request
             return
-        self._finish(reply)
+        if whole is None:
+            self._since = self._loop.time()
+        else:
+            reply.set_result(whole)
+            self._wake_writer()
 
     def eof_received(self) -> None:
         """Learn of an orderly end, the only one that completes a reply without a length (over TLS: close_notify)."""
         if self._reply is not None and not self._reply.done() and not self._cut_off():
-            self._parser.eof()
-            self._finish(self._reply)
+            self._read(self._reply, self._parser.eof)
         self.abandon(self._why_lost(None))
 
     def _cut_off(self) -> bool:
-        """Whether TLS ended without its close_notify: then OpenSSL still wants to read, which asyncio keeps to itself."""
+        """Whether TLS ended without its close_notify: then OpenSSL still wants to read, which asyncio does not tell."""
         tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
         try:
             return tls is not None and tls.read(1) != b""
         except ssl.SSLError:
             return True
-
-    def _finish(self, reply: asyncio.Future[None]) -> None:
-        if self._parser.complete:
-            reply.set_result(None)
-            self._wake_writer()
-        else:
-            self._since = self._loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True

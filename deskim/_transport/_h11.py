@@ -41,7 +41,7 @@ class H11Parser(ReplyParser):
             self._machine.receive_data(data)
             self._draw()
         except h11.RemoteProtocolError as error:
-            broken = str(error)
+            broken = str(error).partition(":")[0]  # what follows quotes the server
         if broken is not None:
             raise not_http(broken)
 

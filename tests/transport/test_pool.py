@@ -129,6 +129,18 @@ async def test_pool_timeout(make_transport: MakeTransport) -> None:
         await transport.aclose()
 
 
+@pytest.mark.parametrize("total", [0.0, -1.0])
+async def test_no_time_left(make_transport: MakeTransport, total: float) -> None:
+    """Nothing is sent when the time for the whole exchange is up, and the connection remains."""
+    transport = make_transport()
+    async with serve(answer) as server:
+        await start(transport, server)
+        with pytest.raises(httpx.PoolTimeout, match="was not sent"):
+            await transport.roundtrip(server.origin, a_request(), Timeouts(total=total))
+        assert PoolStats(opened=1, open=1, idle=1, waiting=0) == transport.stats()
+        await transport.aclose()
+
+
 async def cancelled(task: asyncio.Task[Any]) -> bool:
     """Cancel a task and return whether that was what ended it."""
     task.cancel()

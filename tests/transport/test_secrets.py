@@ -54,6 +54,8 @@ async def stall(peer: Peer) -> None:
 FAILURES: dict[str, tuple[Handler, Timeouts, type[Exception]]] = {
     "closed": (once(b"", close=True), Timeouts(), httpx.RemoteProtocolError),
     "cut off": (once(OK[:-1], close=True), Timeouts(), httpx.RemoteProtocolError),
+    "an echo": (once(b"what is " + CANARY.encode() + b"?\r\n\r\n"), Timeouts(), httpx.RemoteProtocolError),
+    "an echo in a header": (once(OK[:17] + CANARY.encode() + b"\r\n\r\n"), Timeouts(), httpx.RemoteProtocolError),
     "garbage": (once(b"garbage\r\n\r\n"), Timeouts(), httpx.RemoteProtocolError),
     "compressed garbage": (
         once(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok"),
