@@ -95,22 +95,27 @@ class FakeSender:
 
 
 def text_of(message: Message) -> str:
+    """Return the text of a message."""
     return message.elements[0].text  # type: ignore[union-attr]
 
 
 def messages(count: int, start: int = 0, *, keyed: bool = False) -> list[Message]:
+    """Return messages to one user, each with its number as text."""
     return [Message.to_user("u", f"{i}", key=f"k{i}" if keyed else None) for i in range(start, start + count)]
 
 
 def no_connection() -> ConnectionFailedError:
+    """Return the error of a line that is down."""
     return ConnectionFailedError("connection refused")
 
 
 def lost() -> ReplyLostError:
+    """Return the error of a reply that never came."""
     return ReplyLostError("timed out")
 
 
 def throttled(retry_after: float | None = None) -> RateLimitError:
+    """Return the error of a client that is too fast."""
     error = from_code(60011)
     assert isinstance(error, RateLimitError)
     error.retry_after = retry_after
@@ -135,12 +140,14 @@ async def send(
     on_outcome: Any = None,
     **settings: Any,
 ) -> BatchReport:
+    """Send a batch and return its report."""
     times = (time or FakeTime()).times
     chosen = BatchSettings(**settings)
     return await run_batch(sender, items, settings=chosen, times=times, record=record, on_outcome=on_outcome)
 
 
 def stream(sender: FakeSender, items: Any, time: FakeTime | None = None, record: Any = None, **settings: Any) -> Batch:
+    """Return a batch to be read."""
     return Batch(sender, items, settings=BatchSettings(**settings), times=(time or FakeTime()).times, record=record)
 
 

@@ -27,13 +27,14 @@ class Slow:
 
     async def under_way(self, count: int) -> None:
         while self.sender.active < count:
-            await asyncio.sleep(0)
+            await turns(1)
 
     def start(self, items: Any, **settings: Any) -> asyncio.Task[Any]:
         return asyncio.create_task(send(self.sender, items, on_outcome=self.outcomes.append, **settings))
 
 
 async def turns(count: int = 20) -> None:
+    """Let others have some turns of the loop."""
     for _ in range(count):
         await asyncio.sleep(0)
 
@@ -202,10 +203,15 @@ class BodyError(Exception):
 async def test_an_error_in_the_block_goes_on_and_stops_the_batch() -> None:
     """The batch's own end does not hide it."""
     sender = FakeSender()
-    with pytest.raises(BodyError):
-        async with stream(sender, messages(100), concurrency=2) as batch:
+    batch = stream(sender, messages(100), concurrency=2)
+
+    async def fail() -> None:
+        async with batch:
             async for _ in batch:
                 raise BodyError
+
+    with pytest.raises(BodyError):
+        await fail()
 
     assert len(sender.calls) == batch.report.sent < 100
 
@@ -218,12 +224,16 @@ async def test_a_bug_in_the_source_surfaces_in_the_block(read: bool) -> None:  #
         yield messages(1)[0]
         raise BodyError
 
-    seen = list[Outcome]()
-    with pytest.raises(BodyError):
-        async with stream(FakeSender(), source()) as batch:
+    batch = stream(FakeSender(), source())
+
+    async def use() -> None:
+        async with batch:
             await turns()
             if read:
-                seen.extend([outcome async for outcome in batch])
+                assert [] != [outcome async for outcome in batch]
+
+    with pytest.raises(BodyError):
+        await use()
 
     assert 1 == batch.report.sent
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -68,7 +69,7 @@ async def test_one_probe_is_made_at_a_time() -> None:
     await send(line.sender, messages(40), time, concurrency=8)
 
     probes = line.in_vain[8:]
-    pauses = [round(later - earlier) for earlier, later in zip(probes, probes[1:], strict=False)]
+    pauses = [round(later - earlier) for earlier, later in itertools.pairwise(probes)]
     assert sorted(pauses) == pauses
     assert {1, 2, 4, 8, 15} >= set(pauses)
     assert max(pauses) == 15

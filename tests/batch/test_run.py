@@ -18,6 +18,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def asynchronously(items: Any) -> AsyncIterator[Any]:
+    """Yield items, each after a turn of the loop."""
     for item in items:
         await asyncio.sleep(0)
         yield item
