@@ -14,7 +14,7 @@ from attrs import evolve
 from deskim._checks import plain
 from deskim._codec._json import is_portable
 from deskim._codec._payloads import data_text, parse_data
-from deskim._codec._shapes import Dump, Shape, Wire, nested, pascal, shape_of
+from deskim._codec._shapes import Dump, Shape, Wire, merge, nested, pascal, shape_of
 from deskim._elements import (
     CustomElem,
     Elem,
@@ -62,11 +62,17 @@ def _shapes() -> dict[str, Shape]:
 @cache
 def _dumpers() -> dict[type, Callable[[Any], Any]]:
     dumpers = {_CLASSES[kind]: _in_element(kind, shape.dump) for kind, shape in _shapes().items()}
-    return {**dumpers, CustomElem: _custom(dumpers[CustomElem]), RawElem: _raw}
+    return {**dumpers, TextElem: _text, CustomElem: _custom(dumpers[CustomElem]), RawElem: _raw}
 
 
 def _in_element(kind: str, dump: Dump) -> Dump:
     return lambda elem: {"MsgType": kind, "MsgContent": dump(elem)}
+
+
+def _text(elem: TextElem) -> Wire:
+    """Return by hand what nearly every message consists of."""
+    content: Wire = {"Text": elem.text}
+    return {"MsgType": "TIMTextElem", "MsgContent": merge(content, elem.extra) if elem.extra else content}
 
 
 def _custom(dump: Dump) -> Callable[[CustomElem], Wire]:
@@ -111,18 +117,18 @@ def load_element(wire: Any) -> Elem:
     kind, content = parts.pop("MsgType", None), parts.pop("MsgContent", None)
     if not isinstance(kind, str) or not kind or "MsgContent" not in wire:
         return RawElem.loaded("", cast("Wire", wire))
-    known = None if parts else _load_known(kind, content)
+    known = None if parts else _load_known(kind, content, cast("Wire", wire))
     return known or RawElem.loaded(kind, content, parts)
 
 
-def _load_known(kind: str, content: Any) -> Elem | None:
+def _load_known(kind: str, content: Any, wire: Wire) -> Elem | None:
     """Return the element if deskim has a class for it and would write it as it stands."""
     shape = _shapes().get(kind)
     if shape is None:
         return None
     try:
         elem: Elem = shape.load(content)
-        return elem if shape.dump(elem) == content else None
+        return elem if dump_element(elem) == wire else None
     except (TypeError, KeyError, ValueError, RecursionError):
         return None
 

@@ -63,9 +63,10 @@ class _PayloadCodec:
         return self._with_extra(wire, payload.extra) if payload.extra else wire
 
     def _with_extra(self, wire: Wire, extra: Mapping[str, Any]) -> Wire:
-        deeper = extra.get(self.layout.body)
+        body = self.layout.body
+        deeper = extra.get(body) if body else None
         if isinstance(deeper, dict):
-            wire[self.layout.body] = merge(wire[self.layout.body], cast("Wire", deeper))
+            wire[body] = merge(wire[body], cast("Wire", deeper))
         return merge(wire, extra)
 
     def load(self, wire: Wire) -> p.Payload:
