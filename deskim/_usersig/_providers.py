@@ -59,18 +59,18 @@ class UserSigSigner:
     ) -> None:
         self._key = Secret(secret_key)
         del secret_key  # a traceback that shows locals must not show this one
+        self.sdk_app_id = sdk_app_id
+        self.identifier = identifier
+        self._expire = expire
         check_identity(sdk_app_id, identifier)
         check_key(self._key)
         check_seconds("expire", expire, 1)
-        self.sdk_app_id = sdk_app_id
-        self.identifier = identifier
-        self._expire = int(expire)
         self._clock = clock
         self._current: Secret | None = None
         self._renew_at = 0.0
 
     def __repr__(self) -> str:
-        return f"UserSigSigner({self.sdk_app_id}, '***', {self.identifier!r}, expire={self._expire})"
+        return f"UserSigSigner({self.sdk_app_id!r}, '***', {self.identifier!r}, expire={self._expire!r})"
 
     async def __call__(self) -> str:
         """Return a UserSig that is valid for at least a fifth of its lifetime."""
@@ -80,9 +80,9 @@ class UserSigSigner:
         """Return a UserSig that is valid for at least a fifth of its lifetime; without waiting: one serves all."""
         now = self._clock()
         if self._current is None or now >= self._renew_at:
-            claims = claims_of(self.sdk_app_id, self.identifier, int(now), self._expire, None)
+            claims = claims_of(self.sdk_app_id, self.identifier, int(now), int(self._expire), None)
             self._current = Secret(sign(claims, self._key))
-            self._renew_at = int(now) + RENEW_AT * self._expire
+            self._renew_at = int(now) + RENEW_AT * int(self._expire)
         usersig: str = self._current.reveal()
         return usersig
 
