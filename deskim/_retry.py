@@ -36,12 +36,16 @@ def _refused(attribute: Attribute[Any], takes: str, value: object) -> Configurat
 
 def _codes(value: Mapping[int, RetryKind | str]) -> dict[int, RetryKind]:
     try:
-        kinds = {code: RetryKind(kind) for code, kind in value.items()}
-    except (AttributeError, ValueError):
-        kinds = {}
-    if len(kinds) < len(value) or any(type(code) is not int for code in kinds):
-        raise ConfigurationError(f"RetryPolicy.retry_codes maps an ErrorCode to one of {', '.join(RetryKind)}")
-    return kinds
+        return {_code(code): RetryKind(kind) for code, kind in value.items()}
+    except (AttributeError, TypeError, ValueError):
+        kinds = ", ".join(RetryKind)
+        raise ConfigurationError(f"RetryPolicy.retry_codes maps an ErrorCode to one of {kinds}") from None
+
+
+def _code(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError
+    return value
 
 
 def _no_codes() -> dict[int, RetryKind]:
