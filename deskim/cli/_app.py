@@ -13,6 +13,7 @@ from typing import Any, cast
 from cyclopts import App, CycloptsError, Parameter
 
 from deskim._version import __version__
+from deskim.cli._batch import batch
 from deskim.cli._call import call
 from deskim.cli._demo import demo
 from deskim.cli._doctor import doctor
@@ -39,7 +40,7 @@ Exit codes: 0 done, 1 not sent or failed, 2 usage or configuration,
 130 interrupted.
 """
 
-COMMANDS = (send, call, explain, doctor, usersig, demo, fake)
+COMMANDS = (send, batch, call, explain, doctor, usersig, demo, fake)
 
 
 def make_app() -> App:

@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from deskim._client import AsyncDeskClient
-from deskim._messages import SendResult
+from deskim._messages import Message, SendResult
 from deskim.cli._message_text import addressee, lines
 from deskim.cli._screen import UsageError, console, safe, say
 from deskim.payloads import Card
@@ -21,6 +21,7 @@ CARD = Card(
     pic="https://static.cloudcachetci.com/qcloud/portal/kit/images/presale.a4955999.jpeg",
     url="https://www.qcloud.com/",
 )
+BATCH = 50
 
 
 async def demo() -> None:
@@ -54,8 +55,21 @@ async def card_to_user(fake: FakeDesk, desk: AsyncDeskClient) -> None:
     say("Desk had the card, and the client could not know: it sent the same MsgRandom again, and the user saw it once.")
 
 
+async def small_batch(fake: FakeDesk, desk: AsyncDeskClient) -> None:
+    """Send a small batch while Desk throttles, a reply is lost and a gateway fails."""
+    _title(f"A batch to {BATCH} users, while Desk throttles, a reply is lost and a gateway fails")
+    fake.fail_next(60011)
+    fake.drop_replies()
+    fake.respond_next(502, "bad gateway")
+    messages = (Message.to_user(f"user{n}", f"Hello user{n}, the sale begins on Monday.") for n in range(BATCH))
+    report = await desk.send_batch(messages, concurrency=8)
+    say(f"{report.summary()} in {report.elapsed:.1f} s", "green")
+    seen = {message.to_account for message in fake.messages[-BATCH:]}
+    say(f"{len(seen)} users see one message each, such as: {fake.sent_to('user7')[0].text}")
+
+
 Step = Callable[[FakeDesk, AsyncDeskClient], Awaitable[None]]
-STEPS: tuple[Step, ...] = (text_to_session, card_to_user)
+STEPS: tuple[Step, ...] = (text_to_session, card_to_user, small_batch)
 
 
 def _title(text: str) -> None:

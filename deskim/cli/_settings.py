@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from attrs import asdict, frozen
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from deskim._client import AsyncDeskClient
 from deskim._protocol import Identity
@@ -15,7 +15,7 @@ from deskim._usersig import Secret
 from deskim.cli._screen import UsageError
 from deskim.cli._secrets import VARIABLES, read_secret
 
-GROUP = "Connection"
+GROUP = Group("Connection", sort_key=3)
 NO_CREDENTIALS = (
     "no credentials: set DESKIM_SECRET_KEY (or DESKIM_USERSIG) in the environment, "
     "or name a file with --secret-key-file (or --usersig-file)"
@@ -50,7 +50,7 @@ class Settings:
 
     def value(self, name: str, default: str | None = None) -> str | None:
         """Return a setting as text: the option's, else the environment's, else the default."""
-        option = getattr(self, name)
+        option = getattr(self, name, None)
         return str(option) if option is not None else os.environ.get(f"DESKIM_{name.upper()}") or default
 
     def identity(self) -> Identity:
