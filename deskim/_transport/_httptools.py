@@ -10,21 +10,16 @@ from deskim._transport._parsers import FIRST_FINAL_STATUS, SWITCHING_PROTOCOLS, 
 class HttptoolsParser(ReplyParser):
     """Let llhttp find the pieces; it calls the `on_...` methods."""
 
-    __slots__ = ("_head_done", "_machine", "_switched")
+    __slots__ = ("_machine", "_stale", "_switched")
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._machine = httptools.HttpResponseParser(self)
-
-    def begin(self, *, head_only: bool) -> None:
-        self._switched = False
-        if self._head_only:  # llhttp still waits for the body that a reply to HEAD announces
-            self._machine = httptools.HttpResponseParser(self)
-        super().begin(head_only=head_only)
+        self._stale = self._switched = False
 
     def eof(self) -> None:
         sized = {b"content-length", b"transfer-encoding"}
-        if self._head_done and not any(name in sized for name, _ in self.headers):
+        if self.status and not any(name in sized for name, _ in self.headers):
             self._finish(reusable=False)
 
     def on_message_begin(self) -> None:
@@ -32,28 +27,34 @@ class HttptoolsParser(ReplyParser):
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._head_done:  # trailers are read over
+        if not self.status:  # trailers are read over
             self.headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
+        if self.complete:
+            return
         self.status = self._machine.get_status_code()
-        self._head_done = True
-        self._switched = self._switched or self.status == SWITCHING_PROTOCOLS
-        if self._head_only and self.status >= FIRST_FINAL_STATUS:
+        if self.status == SWITCHING_PROTOCOLS:
+            self._switched = True
+        elif self._head_only and self.status >= FIRST_FINAL_STATUS:
+            self._stale = True
             self._finish(reusable=self._machine.should_keep_alive())
 
     def on_body(self, piece: bytes) -> None:
         self._take(piece)
 
     def on_message_complete(self) -> None:
+        if self.complete:
+            return
         if self.status < FIRST_FINAL_STATUS:
-            self._restart()
-        elif not self.complete:
+            self.status, self.headers = 0, []
+        else:
             self._finish(reusable=self._machine.should_keep_alive())
 
     def _restart(self) -> None:
-        self._head_done = False
-        self.headers = []
+        if self._stale:  # llhttp still waits for the body that the reply to HEAD announced
+            self._machine = httptools.HttpResponseParser(self)
+            self._stale = False
 
     def _parse(self, data: bytes) -> None:
         broken: str | None = None

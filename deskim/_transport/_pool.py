@@ -103,14 +103,17 @@ class Pool:
             if self._sweeper is None:
                 self._sweeper = self._loop.call_later(self._limits.keepalive, self._sweep)
 
-    async def aclose(self) -> None:
-        """Fail what waits and what is under way, close all sockets and wait until they are closed."""
+    def close(self) -> None:
+        """Fail what waits and what is under way, and close all sockets."""
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._turn_away()
         for connection in tuple(self._connections):
             connection.abandon(httpx.ReadError("the transport was closed while the request was under way"))
+
+    async def wait_closed(self) -> None:
+        """Wait until the sockets of a closed pool are closed."""
         if self._slots:
             await self._emptied.wait()
 

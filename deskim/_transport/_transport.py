@@ -99,8 +99,11 @@ class DeskTransport(httpx.AsyncBaseTransport):
         self._closed = True
         if self._orphaned():
             self._forget()
-        for pool in tuple(self._pools.values()):
-            await pool.aclose()
+        pools = tuple(self._pools.values())
+        for pool in pools:
+            pool.close()
+        for pool in pools:
+            await pool.wait_closed()
 
     def _pool(self, origin: Origin) -> Pool:
         loop = asyncio.get_running_loop()
