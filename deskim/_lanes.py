@@ -211,7 +211,7 @@ class _ProxyGuard:
 
     def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
-        self._plain_host = parts.hostname if parts.scheme == "http" else None
+        self._plain = (parts.hostname, parts.port or 80) if parts.scheme == "http" else None
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         """Raise before a byte of a request that a proxy would read leaves."""
@@ -221,7 +221,7 @@ class _ProxyGuard:
     def _shows(self, request: Any) -> bool:
         if request.method == b"CONNECT":
             return b"usersig=" in request.url.target
-        return self._plain_host not in (None, request.url.host.decode().strip("[]"))
+        return self._plain not in (None, (request.url.host.decode().strip("[]"), request.url.port or 80))
 
 
 async def _bounded(response: Any) -> bytes:
