@@ -85,8 +85,8 @@ class AsyncDeskClient:
     ) -> None:
         credentials, through = Secret((secret_key, usersig)), Secret(proxy)
         del secret_key, usersig, proxy  # a traceback that shows locals must not show these
-        check_identity(sdk_app_id, identifier)
         self._identity = Identity(sdk_app_id, identifier)
+        check_identity(sdk_app_id, identifier)
         self._account = _settings.checked_account(customer_service_account)
         self._deadline = _settings.checked_seconds("deadline", deadline)
         self._owns_lane = http_client is None
