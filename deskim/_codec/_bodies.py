@@ -50,7 +50,7 @@ _CLASSES: dict[str, type] = {
     "TIMVideoFileElem": VideoFileElem,
 }
 #: Elements whose values orjson and json may write differently: floats, or JSON of the caller's own.
-_OPEN = (LocationElem, RawElem)
+_OPEN = frozenset({LocationElem, RawElem})
 
 
 @cache
@@ -100,10 +100,10 @@ def dump_body(elements: Iterable[Elem]) -> tuple[list[Any], bool]:
     dumpers = _dumpers()
     portable = True
     body: list[Any] = []
-    for index, elem in enumerate(elements):
+    for elem in elements:
         wire = dumpers[type(elem)](elem)
         if elem.extra or type(elem) in _OPEN:
-            wire = plain(wire, f"MsgBody[{index}]")
+            wire = plain(wire, f"MsgBody[{len(body)}]")
             portable = portable and is_portable(wire)
         body.append(wire)
     return body, portable

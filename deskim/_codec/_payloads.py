@@ -9,7 +9,7 @@ from typing import Any, cast
 from attrs import frozen
 
 from deskim import payloads as p
-from deskim._codec._json import dumps, loads
+from deskim._codec._json import dumps, dumps_plain, loads
 from deskim._codec._shapes import Shape, Wire, camel, merge, nested, shape_of
 from deskim.errors import MessageError
 
@@ -56,8 +56,10 @@ class _PayloadCodec:
         """Return the payload as a wire object, its ``extra`` merged in."""
         layout = self.layout
         flat = self.shape.dump(payload)
-        top = {name: flat.pop(name) for name in layout.top if name in flat}
-        body = {layout.body: {**dict(layout.fixed_in_body), **flat}} if layout.body else flat
+        top = {name: flat.pop(name) for name in layout.top if name in flat} if layout.top else {}
+        body = (
+            {layout.body: dict(layout.fixed_in_body) | flat if layout.fixed_in_body else flat} if layout.body else flat
+        )
         # The marker 0 tells Desk's messages from an application's own (269/96058)
         wire = {"src": payload.src, **dict(layout.fixed), **top, **body, "customerServicePlugin": 0}
         return self._with_extra(wire, payload.extra) if payload.extra else wire
@@ -138,7 +140,16 @@ def _is_desk(wire: Wire) -> bool:
 
 def data_text(data: p.Payload | Mapping[str, Any]) -> str:
     """Return the text of a custom element's Data: JSON inside the JSON of the body (1229/68821)."""
-    return dumps(dump_payload(data) if isinstance(data, p.Payload) else data).decode()
+    if not isinstance(data, p.Payload):
+        return dumps(data).decode()
+    wire = dump_payload(data)
+    return (dumps_plain(wire) if _is_texts(data) else dumps(wire)).decode()
+
+
+def _is_texts(payload: p.Payload) -> bool:
+    """Tell whether there are texts alone in it, which were checked when it was made."""
+    fields = getattr(payload, "custom_field", None)
+    return type(payload) in (p.Card, p.OrderCard) and not payload.extra and fields is None
 
 
 def parse_data(text: str) -> p.Payload | Wire | None:
