@@ -214,7 +214,8 @@ def _envelope(content: bytes) -> dict[str, Any] | None:
 
 
 def _failed(envelope: dict[str, Any]) -> bool:
-    return str(envelope.get("ActionStatus") or "OK").upper() != "OK"
+    status = envelope.get("ActionStatus")
+    return isinstance(status, str) and status.upper() not in ("", "OK")
 
 
 def _info(envelope: dict[str, Any]) -> str:

@@ -135,7 +135,7 @@ def test_half_a_surrogate_pair_is_refused_where_it_stands(
 
 def test_an_unknown_failure_of_the_encoder_names_no_place() -> None:
     """What was not checked before is refused all the same."""
-    with pytest.raises(MessageError, match="^a value holds"):
+    with pytest.raises(MessageError, match=r"^a value holds"):
         dumps_plain({"a": object()})
 
 

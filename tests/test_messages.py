@@ -131,7 +131,7 @@ def test_bad_dicts_are_refused_by_name(wire: Any, text: str) -> None:
         ),  # type: ignore[arg-type]
         (
             lambda: Message.to_session("s", ["a"]),
-            "['a'] is no element: give text, an element such as TextElem, or a Card; several go in as send(…, *elements)",
+            "give text, an element such as TextElem, or a Card; several go in as send(…, *elements)",
         ),  # type: ignore[arg-type]
         (lambda: Message.to_session("s", {"a": 1}), "{'a': 1} is no element"),  # type: ignore[arg-type]
         (lambda: Message.to_session("s", b"a"), "b'a' is no element"),  # type: ignore[arg-type]

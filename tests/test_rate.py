@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, get_args
 
@@ -70,7 +71,7 @@ def test_the_burst_is_mostly_for_single_sends(lane: Lane, at_once: int) -> None:
 def test_without_a_burst_calls_are_spaced() -> None:
     """burst=1 starts one call a slot, in both lanes."""
     starts = greedy(RateState(RateLimit(10, burst=1)), [(0.0, "interactive", 3), (0.0, "batch", 3)])
-    assert pytest.approx([0.1] * 5) == [b - a for a, b in zip(starts, starts[1:], strict=False)]
+    assert pytest.approx([0.1] * 5) == [b - a for a, b in itertools.pairwise(starts)]
 
 
 def test_single_sends_come_before_a_batch() -> None:

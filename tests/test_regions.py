@@ -31,7 +31,7 @@ def test_a_region_is_named_by_its_text_too() -> None:
 def test_an_unknown_region_names_the_known_ones(region: Any) -> None:
     """The error lists the regions, and says where another host goes."""
     with pytest.raises(
-        ConfigurationError, match="region must be one of china, singapore, .*other hosts go in base_url="
+        ConfigurationError, match=r"region must be one of china, singapore, .*other hosts go in base_url="
     ):
         base_urls(region, None)
 
@@ -48,7 +48,7 @@ def test_an_unknown_region_names_the_known_ones(region: Any) -> None:
     ],
 )
 def test_base_urls_of_ones_own(given: str, expected: str) -> None:
-    """https anywhere, http on this machine; no standby."""
+    """Https anywhere, http on this machine; no standby."""
     assert (expected,) == base_urls("mars", given)
 
 

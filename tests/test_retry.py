@@ -31,7 +31,7 @@ def full() -> float:
 
 
 def call(**changes: Any) -> CallState:
-    """The first attempt of a message has just failed, its fate unknown."""
+    """Describe a message whose first attempt has just failed, its fate unknown."""
     facts: dict[str, Any] = {
         "repeatable": False,
         "deduplicated": True,

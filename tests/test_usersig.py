@@ -80,7 +80,7 @@ def test_the_vectors(vector: dict[str, Any]) -> None:
     st.integers(1, 2**40), keys, names, st.integers(1, 2**31), st.none() | st.binary(max_size=50), st.integers(0, 2**33)
 )
 @example(1400000000, KEY, "a&b=c/中 文", 86400, b"room", 1_600_000_000)
-def test_tencents_own_code_signs_alike(
+def test_tencents_own_code_signs_alike(  # noqa: PLR0917 - drawn values
     app_id: int, key: str, name: str, expire: int, userbuf: bytes | None, now: int
 ) -> None:
     """The package tls-sig-api-v2 makes the same claims with the same signature."""
@@ -364,7 +364,7 @@ async def test_a_provider_that_gives_none(usersig: Any) -> None:
     async def provider() -> str:
         return usersig
 
-    with pytest.raises(ConfigurationError, match="^what the usersig provider returns") as caught:
+    with pytest.raises(ConfigurationError, match=r"^what the usersig provider returns") as caught:
         await UserSigCache(provider, Clock()).get()
     assert CANARY not in shown_by(caught.value)
 
