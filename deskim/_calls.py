@@ -103,8 +103,9 @@ class Caller:
         """Make one attempt; a failure is returned, not raised, so that it carries no frame of the attempt."""
         try:
             self._check_open()
-            if not self._take_turn(request):
-                await self._wait_for_turn(request, progress)
+            pacer = self._to_wait_for(request)
+            if pacer is not None:
+                await self._asked("pacer", partial(pacer.acquire, request.queue), progress.ends, no_slot)
             if progress.ends == math.inf:  # an item of a batch: its time begins with its first slot
                 progress.started = self.world.clock()
                 progress.ends = progress.started + deadline
@@ -126,13 +127,10 @@ class Caller:
             error.delivery, error.retry_after = Delivery.NOT_SENT, left
             raise error
 
-    def _take_turn(self, request: Request) -> bool:
-        """Take a slot if that needs no waiting."""
-        return self.pacer is None or (isinstance(self.pacer, LocalPacer) and self.pacer.try_acquire(request.queue))
-
-    async def _wait_for_turn(self, request: Request, progress: Progress) -> None:
-        if self.pacer is not None:
-            await self._asked("pacer", partial(self.pacer.acquire, request.queue), progress.ends, no_slot)
+    def _to_wait_for(self, request: Request) -> Pacer | None:
+        """Return the pacer, unless there is none or a slot could be taken at once."""
+        at_once = isinstance(self.pacer, LocalPacer) and self.pacer.try_acquire(request.queue)
+        return None if at_once else self.pacer
 
     def _signed(self, progress: Progress, usersig: Secret) -> Signature:
         if self._signature is None or self._signature.usersig is not usersig:

@@ -320,7 +320,7 @@ class AsyncDeskClient:
         try:
             body = encode_message(message, self._account)
             request = Request(SEND_MSG, body, queue, msg_random=message.msg_random, first_sent=first_sent)
-            return _result(message, await self._make(request, deadline))
+            return (await self._make(request, deadline)).of_message(message.msg_random)
         except DeskError as error:
             error.msg_random = message.msg_random
             raise
@@ -337,15 +337,3 @@ class AsyncDeskClient:
     def _bind(self) -> None:
         if self._life.bind() and self._in_url:
             mask_httpx_logs()
-
-
-def _result(message: Message, answer: Answer) -> SendResult:
-    key = answer.envelope.get("MsgKey")
-    return SendResult(
-        message.msg_random,
-        answer.attempts,
-        answer.elapsed,
-        key if isinstance(key, str) else None,
-        answer.envelope,
-        answer.resent,
-    )

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import define
 
 from deskim import errors
+from deskim._messages import SendResult
 from deskim._protocol import Signature
 from deskim._rate import Lane as Queue
 from deskim.errors import Delivery, DeskError, RetryKind
@@ -61,6 +62,12 @@ class Answer:
     attempts: int
     elapsed: float
     resent: bool
+
+    def of_message(self, msg_random: int) -> SendResult:
+        """Return it as what the sender of a message gets to know."""
+        key = self.envelope.get("MsgKey")
+        msg_key = key if isinstance(key, str) else None
+        return SendResult(msg_random, self.attempts, self.elapsed, msg_key, self.envelope, self.resent)
 
 
 class NotBegunError(Exception):

