@@ -1,0 +1,53 @@
+"""Run the proofs and write their table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from tests.proof.rows import Row, Scale
+from tests.proof.table import table, told
+
+PROOFS: Final = "lost honest outage deadlines".split()
+_SEED: Final = 7
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes: under three minutes")
+    parser.add_argument("--seed", type=int, default=_SEED)
+    parser.add_argument("--only", default=",".join(PROOFS), help=f"some of {', '.join(PROOFS)}")
+    parser.add_argument("--write", type=Path, help="where to write the table")
+    return parser.parse_args()
+
+
+async def _prove(names: list[str], scale: Scale) -> list[Row]:
+    rows: list[Row] = []
+    for name in names:
+        began = time.monotonic()
+        async for row in importlib.import_module(f"tests.proof.{name}").prove(scale):
+            print(told(row), flush=True)
+            rows.append(row)
+        print(f"[{name}: {time.monotonic() - began:.1f} s]", flush=True)
+    return rows
+
+
+def main() -> int:
+    """Return 0 if every promise held."""
+    options = _options()
+    print(f"seed {options.seed}, {'quick' if options.quick else 'full size'}", flush=True)
+    rows = asyncio.run(_prove(options.only.split(","), Scale(options.seed, options.quick)))
+    text = table(rows)
+    if options.write is not None:
+        options.write.write_text(text, encoding="utf-8")
+    print(text)
+    return int(any(row.holds is False for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
