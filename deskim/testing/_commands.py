@@ -6,10 +6,14 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from ._conversations import AGENT
+from ._history_calls import describe_chat_messages, describe_im_cdr_list
 from ._ledger import seen_message
 from ._msg_body import check_msg_body
 from ._reply import Accepted, Arrival, Refused
+from ._session_calls import contact_user, end_session, get_session_state, transfer_to_human
 from ._state import DeskState
+from ._stream_calls import send_stream_msg, send_stream_msg_v2
 
 Handler: TypeAlias = Callable[[DeskState, Mapping[str, Any], float], Accepted]
 
@@ -37,7 +41,16 @@ def send_msg(state: DeskState, body: Mapping[str, Any], now: float) -> Accepted:
     if state.recent.repeats((*sender, body["MsgRandom"], zlib.crc32(content)), now):
         return Accepted(duplicate=True)
     state.messages.append(seen_message(body, now))
+    _remember(state, body, now)
     return Accepted()
+
+
+def _remember(state: DeskState, body: Mapping[str, Any], now: float) -> None:
+    """Add a message to the history of its session; one to a user belongs to the session that the user is in."""
+    conversation = state.conversations.of_user(body["ToAccount"]) if "ToAccount" in body else None
+    session_id = body.get("SessionId") or (conversation and conversation.session_id)
+    if session_id:
+        state.conversations.say(session_id, AGENT, body["MsgBody"], now)
 
 
 def _check_msg_random(number: object) -> None:
@@ -76,4 +89,12 @@ def _check_options(body: Mapping[str, Any]) -> None:
 #: What the fake Desk knows; a further call is a function and a line here.
 COMMANDS: Mapping[str, Handler] = {
     "/v4/desk_http_svc/send_msg": send_msg,
+    "/v4/desk_http_svc/send_stream_msg": send_stream_msg,
+    "/v4/desk_http_svc/send_stream_msg_v2": send_stream_msg_v2,
+    "/v4/desk_http_svc/transfer_to_human": transfer_to_human,
+    "/v4/desk_http_svc/contact_user": contact_user,
+    "/v4/desk_http_svc/end_session": end_session,
+    "/v4/desk_http_svc/get_session_state": get_session_state,
+    "/v4/desk_http_svc/describe_im_cdr_list": describe_im_cdr_list,
+    "/v4/desk_http_svc/describe_chat_messages": describe_chat_messages,
 }

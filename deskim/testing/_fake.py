@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Literal
 
 from attrs import Attribute, Factory, define, field, setters, validators
 
 from deskim._client import AsyncDeskClient
+from deskim._messages import Content
 
 from ._asgi import Receive, Scope, Send, exchange
+from ._callbacks import Application, CallbackSender, sending, wire_of
 from ._clients import ClientMaker, ServedDesk
 from ._commands import handler_of
+from ._conversations import AGENT, USER, Agents, Conversations, HistoryMessage
 from ._faults import Fault, Faults
 from ._ledger import ReceivedRequest, SeenMessage
 from ._query import check_query, read_query
 from ._reply import JSON_TYPE, Accepted, Answer, Arrival, Refused, accept, compact, parse, refuse
 from ._signature import Identity
 from ._state import DeskState, Recent, Sessions
+from ._streams import SeenStream
 
 _DEMO_KEY = "a made-up key, known to every reader of deskim"
 
@@ -32,12 +36,13 @@ def _not_negative(_: object, setting: Attribute[Any], value: Any) -> None:
 
 def _several(_: object, setting: Attribute[Any], value: Any) -> None:
     if isinstance(value, str):
-        msg = f"{setting.name} must be a collection of session ids, not one text"
+        msg = f"{setting.name} must be a collection of ids, not one text"
         raise TypeError(msg)
 
 
 def _fresh_state(desk: FakeDesk) -> DeskState:
-    return DeskState(Sessions.of(desk.sessions), Recent(desk.dedup_window))
+    conversations = Conversations(desk.customer_service_account, Agents.of(desk.agents))
+    return DeskState(Sessions.of(desk.sessions), Recent(desk.dedup_window), conversations)
 
 
 @define(eq=False)
@@ -59,6 +64,7 @@ class FakeDesk:
         answered with success, not shown again (269/2282). 0 or ``None``: never.
     :ivar rate_limit: how many calls are taken in any one second before 60011; ``None``: any number. May be changed.
     :ivar clock: gives the time in Unix seconds.
+    :ivar agents: the ids of the agents; they are free until :meth:`set_agent`.
     """
 
     sdk_app_id: int = field(default=1400000000, validator=validators.instance_of(int), on_setattr=setters.frozen)
@@ -69,6 +75,7 @@ class FakeDesk:
     dedup_window: float | None = field(default=120.0, validator=_not_negative, on_setattr=setters.frozen)
     rate_limit: float | None = field(default=None, validator=_not_negative)
     clock: Callable[[], float] = field(default=time.time, repr=False, on_setattr=setters.frozen)
+    agents: Collection[str] = field(default=("test_agent@qq.com",), validator=_several, on_setattr=setters.frozen)
     _state: DeskState = field(default=Factory(_fresh_state, takes_self=True), init=False, repr=False)
     _faults: Faults = field(factory=Faults, init=False, repr=False)
 
@@ -119,13 +126,57 @@ class FakeDesk:
         """Return what was seen in one session."""
         return [message for message in self.messages if message.session_id == session_id]
 
-    def begin_session(self, session_id: str) -> None:
-        """Let a session exist, also one that had ended."""
+    @property
+    def streams(self) -> list[SeenStream]:
+        """The messages that were streamed, in order, as they stand now."""
+        return self._state.streams
+
+    def begin_session(self, session_id: str, client_user_id: str = "") -> None:
+        """Let a session exist, also one that had ended; it is with the bot."""
         self._state.sessions.begin(session_id)
+        self._state.conversations.of(session_id, self.clock(), client_user_id)
 
     def end_session(self, session_id: str) -> None:
-        """Let a session be over: messages to it get 141005."""
+        """Let a session be over: messages to it get 141005, and its record is listed."""
+        self._state.conversations.end(session_id, self.clock())
         self._state.sessions.end(session_id)
+
+    def state_of(self, session_id: str) -> str:
+        """Return with whom a session is: a CurrentState, such as ``Chatbot`` (1229/68825)."""
+        known = self._state.conversations.known.get(session_id)
+        return known.state if known else "Chatbot"
+
+    def set_state(self, session_id: str, state: str, agent_id: str = "") -> None:
+        """Let a session be with somebody: a CurrentState, and the agent where there is one (1229/68825)."""
+        self._state.conversations.of(session_id, self.clock()).move(state, agent_id)
+
+    def set_agent(self, agent_id: str, status: Literal["free", "busy", "rest", "offline"]) -> None:
+        """Let an agent be free, busy, on a break or offline; one who is not known yet is added."""
+        self._state.conversations.agents.status[agent_id] = status
+
+    def user_says(self, session_id: str, *contents: Content) -> None:
+        """Add a user's message to the history of a session; :meth:`callbacks_to` tells an application, too."""
+        self._state.conversations.say(session_id, USER, wire_of(contents), self.clock())
+
+    def agent_says(self, session_id: str, *contents: Content) -> None:
+        """Add an agent's message to the history of a session."""
+        self._state.conversations.say(session_id, AGENT, wire_of(contents), self.clock())
+
+    def history(self, session_id: str) -> list[HistoryMessage]:
+        """Return what was said in a session by user, bot and agents, the oldest first."""
+        known = self._state.conversations.known.get(session_id)
+        return [line.seen() for line in known.lines] if known else []
+
+    def callbacks_to(
+        self, target: Any, *, path: str = "/", token: str | None = None, attempts: int = 3
+    ) -> AbstractAsyncContextManager[CallbackSender]:
+        """Post callbacks to an application as Tencent does: to a URL, or in memory to ``path`` of an ASGI application.
+
+        An ASGI application is started before and shut down after the block. With ``token`` the URLs are signed. A
+        callback that is not answered with HTTP 200 is posted again with the same RequestID, ``attempts`` times at most.
+        """
+        application = Application(self.sdk_app_id, self.customer_service_account, token, attempts, self.clock)
+        return sending(application, self._state.conversations, target, path)
 
     def reset(self) -> None:
         """Forget requests, messages and faults; sessions are those of the beginning."""

@@ -7,8 +7,10 @@ from collections.abc import Hashable, Iterable
 
 from attrs import define, field
 
+from ._conversations import Conversations
 from ._ledger import ReceivedRequest, SeenMessage
 from ._reply import Refused
+from ._streams import SeenStream
 
 
 @define
@@ -82,6 +84,8 @@ class DeskState:
 
     sessions: Sessions
     recent: Recent
+    conversations: Conversations
     quota: Quota = field(factory=Quota)
     requests: list[ReceivedRequest] = field(factory=list[ReceivedRequest])
     messages: list[SeenMessage] = field(factory=list[SeenMessage])
+    streams: list[SeenStream] = field(factory=list[SeenStream])
