@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import collections
 import gzip
+import tracemalloc
 import zlib
 
 import httpx
@@ -242,6 +243,17 @@ def test_bad_compression(parser: ParserFactory, coding: bytes, body: bytes, text
     """A bomb, a torso and an unknown encoding are refused."""
     with pytest.raises(httpx.RemoteProtocolError, match=text):
         fed(parser, compressed(coding, body)).reply()
+
+
+def test_bomb_stays_packed(parser: ParserFactory) -> None:
+    """A bomb is unpacked no further than to the bound."""
+    bomb = fed(parser, compressed(b"gzip", gzip.compress(bytes(50_000_000))), limit=60_000)
+    tracemalloc.start()
+    with pytest.raises(httpx.RemoteProtocolError, match="decompressed"):
+        bomb.reply()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
 
 
 def test_default_parser(monkeypatch: pytest.MonkeyPatch) -> None:
