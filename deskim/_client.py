@@ -145,7 +145,7 @@ class AsyncDeskClient:
             exclude_from_user_resp_timeout=exclude_from_user_resp_timeout,
             msg_random=msg_random,
         )
-        return await self.send(message, deadline=deadline)
+        return await self._deliver(message, "interactive", deadline)
 
     async def send_to_user(
         self,
@@ -170,7 +170,7 @@ class AsyncDeskClient:
             exclude_from_user_resp_timeout=exclude_from_user_resp_timeout,
             msg_random=msg_random,
         )
-        return await self.send(message, deadline=deadline)
+        return await self._deliver(message, "interactive", deadline)
 
     async def send(self, message: Message, *, deadline: float | None = None) -> SendResult:
         """Send a message that was made before; sending the same one again is a repetition to Desk.
