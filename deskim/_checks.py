@@ -116,7 +116,7 @@ def sequence(value: Iterable[T]) -> tuple[T, ...]:
 
 def is_list(value: object) -> bool:
     """Tell whether a value reads as a list of things: text and mappings do not."""
-    return hasattr(value, "__iter__") and not isinstance(value, str | bytes | Mapping)
+    return type(value) is tuple or (hasattr(value, "__iter__") and not isinstance(value, str | bytes | Mapping))
 
 
 def json_mapping(value: Mapping[str, Any], name: str = "the value") -> dict[str, Any]:
@@ -129,7 +129,7 @@ def json_mapping(value: Mapping[str, Any], name: str = "the value") -> dict[str,
 
 def extra_fields(value: Mapping[str, Any]) -> dict[str, Any]:
     """Convert what ``extra`` is given."""
-    return {} if type(value) is dict and not value else json_mapping(value, "extra")
+    return {} if value == {} else json_mapping(value, "extra")
 
 
 def no_fields() -> dict[str, Any]:

@@ -310,3 +310,9 @@ def test_what_json_cannot_say_is_refused_where_it_stands() -> None:
 def test_an_element_can_be_changed_by_evolve() -> None:
     """Known elements are plain attrs values."""
     assert TextElem("b", extra={"x": 1}) == evolve(TextElem("a", extra={"x": 1}), text="b")
+
+
+def test_unknown_fields_of_a_raw_element_replace_nothing() -> None:
+    """Its type and content stand, whatever else is sent along."""
+    elem = RawElem("TIMStreamElem", {"a": 1}, extra={"MsgType": "TIMCustomElem", "Beside": 2})
+    assert {"MsgType": "TIMStreamElem", "MsgContent": {"a": 1}, "Beside": 2} == dump_element(elem)

@@ -87,7 +87,7 @@ def with_text_data(elem: CustomElem) -> CustomElem:
 def _raw(elem: RawElem) -> Any:
     if not elem.msg_type:
         return elem.msg_content
-    return {"MsgType": elem.msg_type, "MsgContent": elem.msg_content, **elem.extra}
+    return merge({"MsgType": elem.msg_type, "MsgContent": elem.msg_content}, elem.extra)
 
 
 def dump_element(elem: Elem) -> Any:

@@ -67,8 +67,8 @@ class DeskError(Exception):
         super().__init__(message)
         self.code = code
         self.info = info
-        self.delivery = self.default_delivery if delivery is None else delivery
-        self.retry_kind = self.default_retry if retry is None else retry
+        self.delivery: Delivery = self.default_delivery if delivery is None else delivery
+        self.retry_kind: RetryKind = self.default_retry if retry is None else retry
         self.retry_after = retry_after
         self.attempts = 0
         self.msg_random: int | None = None
