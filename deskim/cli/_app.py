@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import sys
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, cast
@@ -20,7 +19,7 @@ from deskim.cli._doctor import doctor
 from deskim.cli._explain import explain
 from deskim.cli._fake import fake
 from deskim.cli._input import with_stdin
-from deskim.cli._screen import UsageError, complain, forgive_odd_characters
+from deskim.cli._screen import UsageError, complain, forgive_odd_characters, nobody_reads
 from deskim.cli._secrets import masked, refuse_secrets
 from deskim.cli._send import send
 from deskim.cli._usersig import usersig
@@ -65,8 +64,8 @@ def run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         complain(WORDS[language()].interrupted)
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has left, e.g. `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        nobody_reads()
         return FAILED
     except Exception as error:  # noqa: BLE001 - the last place where it can be said in one line
         return _report(error, argv)

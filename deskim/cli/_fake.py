@@ -8,6 +8,8 @@ import secrets
 import shlex
 import signal
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from deskim.cli._faults import ChancyDesk, read_faults
 from deskim.cli._message_text import addressee, as_json, lines
@@ -50,12 +52,13 @@ async def fake(
         on_request=_note,
     )
     try:
-        async with desk.serve(host, port) as served:
-            _print_settings(desk, served.base_url, stderr=json)
-            if faults:
-                complain(f"# faults by chance, --seed {chosen}")
-            complain("# Ctrl-C ends it")
-            await _until_told_to_end()
+        with _end_signals() as told:
+            async with desk.serve(host, port) as served:
+                _print_settings(desk, served.base_url, stderr=json)
+                if faults:
+                    complain(f"# faults by chance, --seed {chosen}")
+                complain("# Ctrl-C ends it")
+                await told.wait()
     except BrokenPipeError:
         raise
     except (ImportError, OSError) as error:
@@ -75,13 +78,14 @@ def _print_settings(desk: ChancyDesk, base_url: str, *, stderr: bool) -> None:
         (complain if stderr else say)(f"export {name}={shlex.quote(value)}")
 
 
-async def _until_told_to_end() -> None:
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
+@contextmanager
+def _end_signals() -> Generator[asyncio.Event, None, None]:
+    """Give the event that Ctrl-C or a polite kill sets."""
+    told, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
     try:
-        await told.wait()
+        yield told
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

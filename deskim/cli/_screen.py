@@ -20,7 +20,8 @@ class UsageError(Exception):
 
 def console(*, stderr: bool = False) -> Console:
     """Return the console of a stream; NO_COLOR makes it wholly plain."""
-    return Console(stderr=stderr, highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(stderr=stderr, highlight=False, emoji=False, color_system=None if plain else "auto")
 
 
 def safe(text: str) -> str:
@@ -40,7 +41,23 @@ def complain(text: str, style: str | None = None) -> None:
 
 def say_json(value: object) -> None:
     """Print a value as one line of JSON."""
-    print(dumps(value).decode(), flush=True)
+    say_exactly(dumps(value).decode())
+
+
+def say_exactly(text: str) -> None:
+    """Print text for another program, not a character of it changed."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        nobody_reads()
+        raise SystemExit(1) from None
+
+
+def nobody_reads() -> None:
+    """Send what is still to be printed nowhere: whoever read our output has left, as `head` does."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def forgive_odd_characters() -> None:

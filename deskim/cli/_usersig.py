@@ -9,7 +9,7 @@ from typing import Any
 
 from deskim._usersig import Secret, UserSigClaims, decode_usersig, sign_usersig
 from deskim.cli._input import read_stdin
-from deskim.cli._screen import UsageError, console, say, say_json
+from deskim.cli._screen import UsageError, console, say, say_exactly, say_json
 from deskim.cli._settings import Connection, Settings
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -35,7 +35,7 @@ def usersig(
     if key is None:
         raise UsageError("there is no key to sign with: set DESKIM_SECRET_KEY, or name a file with --secret-key-file")
     who = chosen.identity()
-    print(sign_usersig(who.sdk_app_id, key.reveal(), who.identifier, expire=seconds(expire)))
+    say_exactly(sign_usersig(who.sdk_app_id, key.reveal(), who.identifier, expire=seconds(expire)))
     return 0
 
 

@@ -99,11 +99,20 @@ def test_ctrl_c_is_exit_code_130(desk: FakeDesk) -> None:
     assert (130, "interrupted\n") == (program.returncode, err)
 
 
-def test_a_reader_that_leaves_is_no_error() -> None:
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (f"explain {'70009 ' * 3000}", "70009  AuthenticationError\n"),
+        (f"explain --json {'70009 ' * 3000}", '{"code":70009,'),
+        ("batch in.jsonl --rate none --output -", '{"line":'),
+    ],
+)
+def test_a_reader_that_leaves_is_no_error(desk: FakeDesk, tmp_path: Path, command: str, expected: str) -> None:
     """`deskim … | head` prints no traceback."""
-    command = f"{sys.executable} -m deskim explain {' '.join(['70009'] * 3000)} | head -1"
-    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True)
-    assert ("70009  AuthenticationError\n", "") == (done.stdout, done.stderr)
+    (tmp_path / "in.jsonl").write_text('{"session": "s", "text": "x"}\n' * 3000)
+    piped = f"{sys.executable} -m deskim {command} | head -1"
+    done = subprocess.run(["/bin/sh", "-c", piped], capture_output=True, text=True, check=True)
+    assert (1, True, "") == (done.stdout.count("\n"), done.stdout.startswith(expected), done.stderr)
 
 
 def _on_a_terminal(*argv: str, **environment: str) -> str:
@@ -136,6 +145,12 @@ def test_the_demo_frames_messages_on_a_terminal() -> None:
     shown = _on_a_terminal("demo", NO_COLOR="1")
     assert "╭─ user user45, from @customer_service_account" in shown
     assert "│ [card] Presale" in shown
+
+
+def test_a_forced_terminal_frames_messages_too(deskim: Deskim, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FORCE_COLOR makes a terminal of any stream."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "─ user user45" in deskim("demo").out
 
 
 def test_a_stream_that_cannot_write_chinese_escapes_it(tmp_path: Path) -> None:

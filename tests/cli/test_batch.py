@@ -254,6 +254,25 @@ def test_ctrl_c_says_how_to_go_on(deskim: Deskim, desk: FakeDesk, tmp_path: Path
     assert sorted(row["to"] for row in _users(120)) == sorted(message.to_account or "" for message in desk.messages)
 
 
+def test_ctrl_c_in_this_process(deskim: Deskim, desk: FakeDesk, tmp_path: Path) -> None:
+    """What is under way is brought to its end and counted."""
+    _write(tmp_path / "in.jsonl", _users(120))
+
+    def press() -> None:
+        while len(desk.messages) < 5:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    finger = threading.Thread(target=press)
+    finger.start()
+    done = deskim("batch", "in.jsonl", "--rate", "60", "--output", "out.jsonl")
+    finger.join()
+    sent = sum(row["delivery"] == "sent" for row in _rows("out.jsonl"))
+    assert 130 == done.code
+    assert done.err.splitlines()[-3].startswith(f"{sent} sent, 0 rejected, ")
+    assert len(desk.messages) == sent
+
+
 def test_ctrl_c_without_a_journal_warns(desk: FakeDesk, tmp_path: Path) -> None:
     """There is no record to go on from, and it says so."""
     _write(tmp_path / "in.jsonl", _users(120))
@@ -269,6 +288,19 @@ def test_a_terminal_shows_a_bar(desk: FakeDesk, tmp_path: Path) -> None:
     assert re.search(r"━ *\d+/61 \d+/s \d:\d\d:\d\d \d failed", shown)
     assert "line 61: not JSON" in shown
     assert "60 sent, 0 rejected, 1 not sent, 0 unknown in " in shown
+
+
+def test_the_bar_in_this_process(
+    deskim: Deskim, desk: FakeDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that counts as a terminal gets the bar, and the summary on stdout is as ever; so it is for a pipe."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    _write(tmp_path / "in.jsonl", _users(30))
+    done = deskim("batch", "in.jsonl", "--rate", "100")
+    assert "/30" in done.err
+    assert "30 sent, " in done.out
+    stdin = "".join(json.dumps(row) + "\n" for row in _users(30)).encode()
+    assert "/?" in deskim("batch", "-", "--rate", "100", stdin=stdin).err
 
 
 def _on_a_terminal(command: list[str]) -> str:

@@ -56,7 +56,7 @@ def test_another_shell_sends_and_the_fake_shows(deskim: Deskim, monkeypatch: pyt
     with _fake() as (program, settings):
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        assert 0 == deskim("send", "hello\n你好", "--session", "s1").code
+        assert 0 == deskim("send", "hello :heart: [bold]\n你好", "--session", "s1").code
         assert 0 == deskim("send", "--user", "u", "--card", "header=Presale", "url=https://x/").code
         monkeypatch.setenv("DESKIM_SECRET_KEY", "wrong")
         assert 1 == deskim("send", "again", "--session", "s1").code
@@ -64,7 +64,7 @@ def test_another_shell_sends_and_the_fake_shows(deskim: Deskim, monkeypatch: pyt
     shown = re.sub(r"\d\d:\d\d:\d\d", "TIME", out).splitlines()
     expected = """\
 TIME  to session s1
-          hello
+          hello :heart: [bold]
           你好
 TIME  to user u, from @customer_service_account
           [card] Presale
@@ -187,11 +187,13 @@ def test_every_kind_of_element_has_a_line() -> None:
     assert ["[card] H"] == shown[3]
 
 
-def test_ending_needs_no_terminal() -> None:
+def test_ending_needs_no_reader() -> None:
     """A fake whose output nobody reads any more ends when told to."""
     with _fake() as (program, _):
-        os.close(os.dup(program.stdout.fileno()))  # type: ignore[union-attr]
-        assert 0 == _end(program)[0]
+        assert program.stdout is not None
+        program.stdout.close()
+        program.send_signal(signal.SIGINT)
+        assert 0 == program.wait(timeout=20)
 
 
 def test_the_fake_in_this_process(deskim: Deskim) -> None:
@@ -207,13 +209,16 @@ def test_the_fake_in_this_process(deskim: Deskim) -> None:
 
     sender = threading.Thread(target=send)
     sender.start()
-    done = deskim("fake", "--port", str(port), "--seed", "0", "--fault", "status=502:0.2,delay=0.01:0.2,code=60020:0.2")
+    done = deskim(
+        "fake", "--json", "--port", str(port), "--seed", "0", "--fault", "status=502:0.2,delay=0.01:0.2,code=60020:0.2"
+    )
     sender.join()
     assert 0 == done.code
+    shown = [json.loads(line) for line in done.out.splitlines()]
+    assert [("s", "hello")] == [(m["SessionId"], m["MsgBody"][0]["MsgContent"]["Text"]) for m in shown]
     assert "answered with HTTP 502" in done.err
     assert "refused with 60020" in done.err
     assert "a repetition, not shown again" in done.err
-    assert "to session s" in done.out
 
 
 async def _send_some(base_url: str) -> None:
