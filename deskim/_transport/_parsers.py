@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import functools
 import zlib
 from collections.abc import Callable
 from typing import Final
@@ -92,18 +91,6 @@ class ReplyParser(abc.ABC):
 def not_http(why: object) -> httpx.RemoteProtocolError:
     """Return the error for bytes that are no reply."""
     return httpx.RemoteProtocolError(f"the server's reply is not proper HTTP/1.1: {why}")
-
-
-@functools.cache
-def default_parser() -> ParserFactory:
-    """Return httptools' parser where the extra `fast` has brought it, h11's otherwise."""
-    try:
-        from deskim._transport._httptools import HttptoolsParser
-    except ImportError:
-        from deskim._transport._h11 import H11Parser
-
-        return H11Parser
-    return HttptoolsParser
 
 
 def _decoded(headers: Headers, body: bytes, limit: int) -> tuple[Headers, bytes]:

@@ -9,9 +9,10 @@ from typing import Final
 
 import httpx
 
+from deskim._transport._choice import default_parser
 from deskim._transport._dial import Route, shared_context
 from deskim._transport._httpx import origin_of, wire_request
-from deskim._transport._parsers import ParserFactory, Reply, default_parser
+from deskim._transport._parsers import ParserFactory, Reply
 from deskim._transport._pool import Limits, Pool, PoolStats
 from deskim._transport._proxy import Proxy, environment_proxy
 from deskim._transport._wire import Origin, Timeouts, WireRequest
