@@ -87,13 +87,13 @@ class Journal:
             (message.key or "").encode()
         except UnicodeEncodeError:
             raise MessageError(f"the key {message.key!r} holds half of a surrogate pair: remove it") from None
-        return Entry(_id(index, message), index, digest, message.msg_random)
+        return Entry(_id(index, message.key), index, digest, message.msg_random)
 
     async def _resume(self, index: int, message: Message, row: Row) -> Outcome | Start:
         """Decide about an item that was in flight when an earlier run ended, or whose outcome it did not learn."""
         age = self._now() - row.first_sent
         if 0 <= age < self._window:
-            await self._reopen(_id(index, message), row.first_sent)
+            await self._reopen(_id(index, message.key), row.first_sent)
             return message, row.first_sent, True
         if self._on_unknown == "resend":
             await self.reopen(index, message)
@@ -104,19 +104,18 @@ class Journal:
 
     async def reopen(self, index: int, message: Message) -> None:
         """Put an item on disk as being sent, from now on."""
-        await self._reopen(_id(index, message), self._now())
+        await self._reopen(_id(index, message.key), self._now())
 
     async def _reopen(self, id_: Id, first_sent: float) -> None:
         await self._disk.do(lambda: self._store.reopen(id_, first_sent))
 
     def release(self, index: int, message: Message) -> None:
         """Note that an item was not taken by Desk and is waiting."""
-        self._write(_id(index, message), Result(state=State.NOT_SENT))
+        self._write(_id(index, message.key), Result(state=State.NOT_SENT))
 
     def settle(self, outcome: Outcome) -> None:
         """Note what became of an item that was claimed; it is written soon."""
-        if outcome.message is not None:
-            self._write(_id(outcome.index, outcome.message), _result(outcome))
+        self._write(_id(outcome.index, outcome.key), _result(outcome))
 
     def _write(self, id_: Id, result: Result) -> None:
         self._disk.do_later(lambda: self._store.write(id_, result))
@@ -126,8 +125,8 @@ class Journal:
         await self._disk.close(self._store.abandon)
 
 
-def _id(index: int, message: Message) -> Id:
-    return index if message.key is None else message.key
+def _id(index: int, key: str | None) -> Id:
+    return index if key is None else key
 
 
 def _result(outcome: Outcome) -> Result:
@@ -138,7 +137,11 @@ def _result(outcome: Outcome) -> Result:
     if state is State.REJECTED and not _is_final(error):
         state = State.NOT_SENT
     info, text = _storable(error.info), _storable(Exception.__str__(error))
-    return Result(state=state, attempts=outcome.attempts, code=error.code, info=info, error=text)
+    return Result(state=state, attempts=outcome.attempts, code=_storable_code(error.code), info=info, error=text)
+
+
+def _storable_code(code: int | None) -> int | None:
+    return code if code is not None and -(2**63) <= code < 2**63 else None
 
 
 def _storable(text: str) -> str:

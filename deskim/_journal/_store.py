@@ -150,7 +150,7 @@ class Store:
             db.execute("BEGIN")
             results = [_outcome_of(step) for step in steps]
             db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the file's last transaction did not come about
             self.abandon()
             raise DeskError(f"the journal {self._path!r} cannot be written: {_plain(error)}") from None
         return results
@@ -232,7 +232,7 @@ _MEANINGS = {
 }
 
 
-def _plain(error: sqlite3.Error) -> str:
+def _plain(error: Exception) -> str:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         code = sqlite3.SQLITE_CORRUPT if "malformed" in str(error) else 0

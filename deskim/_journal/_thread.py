@@ -54,11 +54,10 @@ class GroupCommit:
 
     def _flush(self) -> None:
         self._timer = None
-        if self._writing is None and self._steps:
-            group, self._steps = self._steps, []
-            steps = [step for step, _ in group]
-            self._writing = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, steps)
-            self._writing.add_done_callback(lambda done: self._written(group, done))
+        group, self._steps = self._steps, []
+        steps = [step for step, _ in group]
+        self._writing = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, steps)
+        self._writing.add_done_callback(lambda done: self._written(group, done))
 
     def _commit(self, steps: Sequence[Step]) -> list[Any]:
         """Apply steps; once that failed, nothing is written any more, for the order would be lost."""

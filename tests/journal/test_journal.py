@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deskim._journal import Journal
+from deskim._journal._store import Store
 from deskim._messages import Message, Outcome
 from deskim.errors import ConfigurationError, Delivery, DeskError, ReplyError, from_code
 from tests.batch.stand_ins import (
@@ -396,7 +397,7 @@ async def test_a_full_disk_stops_the_batch(bench: Bench) -> None:
     sender = FakeSender()
     record = bench.journal(sender)
     await record.open()
-    await record._disk.run(lambda: record._store._opened().execute("PRAGMA max_page_count = 12").fetchone())
+    await record._disk.run(lambda: record._store._opened().execute("PRAGMA max_page_count = 10").fetchone())
 
     async def already_open() -> None:
         pass
@@ -404,12 +405,12 @@ async def test_a_full_disk_stops_the_batch(bench: Bench) -> None:
     record.open = already_open  # type: ignore[method-assign]
     outcomes = list[Outcome]()
     with pytest.raises(DeskError, match="the disk is full; make room and run the batch again"):
-        await send(sender, messages(5_000), bench.time, record, outcomes.append)
+        await send(sender, messages(1_500), bench.time, record, outcomes.append)
 
     on_disk = bench.rows()
     assert set(map(int, sender.texts)) <= on_disk.keys()
-    assert len(outcomes) == len({o.index for o in outcomes}) < 5_000
-    assert {"sent": 5_000} == counts(await bench.run(FakeSender(), messages(5_000)))
+    assert len(outcomes) == len({o.index for o in outcomes}) < 1_500
+    assert {"sent": 1_500} == counts(await bench.run(FakeSender(), messages(1_500)))
 
 
 async def test_results_that_cannot_be_written_are_an_error(bench: Bench) -> None:
@@ -426,6 +427,89 @@ async def test_results_that_cannot_be_written_are_an_error(bench: Bench) -> None
 
 def _fails(*_: object) -> None:
     raise sqlite3.OperationalError("disk I/O error")
+
+
+async def test_a_journal_that_breaks_in_an_outage_stops_the_batch(bench: Bench) -> None:
+    """A held item is not tried again when it cannot be put on disk as being sent."""
+    sender = FakeSender(lambda *_: no_connection())
+    record = bench.journal(sender)
+    record._store.reopen = _fails  # type: ignore[method-assign]
+
+    with pytest.raises(DeskError, match="disk I/O error"):
+        await send(sender, messages(3), bench.time, record, concurrency=1)
+
+    assert 1 == len(sender.calls)
+
+
+async def test_a_cancellation_while_a_held_item_is_put_on_disk_leaves_it_unsent(bench: Bench) -> None:
+    """It is known not to have been taken, and stays so."""
+    sender, reopening = FakeSender(lambda *_: no_connection()), asyncio.Event()
+    record, outcomes = bench.journal(sender), list[Outcome]()
+
+    async def hang(*_: object) -> None:
+        reopening.set()
+        await asyncio.Event().wait()
+
+    record.reopen = hang  # type: ignore[method-assign]
+    items = messages(3)
+    batch = asyncio.create_task(send(sender, items, bench.time, record, outcomes.append, concurrency=1, grace=0.0))
+    await reopening.wait()
+    batch.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await batch
+
+    assert [Delivery.NOT_SENT] == [o.delivery for o in outcomes]
+    assert {0: "not_sent"} == bench.rows()
+
+
+async def test_a_cancellation_while_an_item_is_claimed_leaves_its_row_alone(bench: Bench) -> None:
+    """What an earlier run wrote of it is not known here, so nothing is written over it."""
+    await bench.run(FakeSender(), messages(1))
+    record, claiming, outcomes = bench.journal(FakeSender()), asyncio.Event(), list[Outcome]()
+
+    async def hang(*_: object) -> Any:
+        claiming.set()
+        await asyncio.Event().wait()
+
+    record.claim = hang  # type: ignore[method-assign]
+    batch = asyncio.create_task(send(FakeSender(), messages(1), bench.time, record, outcomes.append, grace=0.0))
+    await claiming.wait()
+    batch.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await batch
+
+    assert ([Delivery.NOT_SENT], {0: "sent"}) == ([o.delivery for o in outcomes], bench.rows())
+
+
+async def test_nothing_is_written_after_a_failure(bench: Bench) -> None:
+    """The order of the steps would be lost."""
+    steps, record = list[str](), bench.journal(FakeSender())
+    await record.open()
+
+    with pytest.raises(DeskError, match="cannot be written"):
+        await record._disk.do(_fails)
+    with pytest.raises(DeskError, match="cannot be written"):
+        await record._disk.do(lambda: steps.append("later"))
+    with pytest.raises(DeskError, match="cannot be written"):
+        await record.close()
+
+    assert [] == steps
+
+
+def test_a_closed_store_says_so() -> None:
+    """Nobody writes into the void."""
+    with pytest.raises(DeskError, match="is closed"):
+        Store("journal", "scope").apply([])
+
+
+async def test_any_error_can_be_put_down(bench: Bench) -> None:
+    """Codes beyond SQLite's integers and texts that are no Unicode do not break the journal."""
+    await bench.run(FakeSender(lambda *_: from_code(10**30, "\ud800")), messages(2))
+
+    report = await bench.run(FakeSender(), messages(2))
+
+    assert {"rejected": 2} == counts(report)
+    assert f"code {10**30}" in str(report.failures[0].error)
 
 
 async def test_a_cancelled_batch_can_be_resumed(bench: Bench) -> None:

@@ -161,4 +161,4 @@ class Resumed(RuleBasedStateMachine):
 class TestResumed(Resumed.TestCase):
     """Whatever fails and whenever it is killed: each item is seen at most once, and its outcome is true."""
 
-    settings = settings(max_examples=60, stateful_step_count=8, deadline=None)
+    settings = settings(max_examples=40, stateful_step_count=8, deadline=None)
