@@ -44,6 +44,7 @@ def greedy(state: RateState, pattern: list[tuple[float, str, int]]) -> list[floa
 @given(st.lists(steps, max_size=30), st.sampled_from([0.5, 1.0, 7.3, 20.0, 190.0]), st.sampled_from([1, 2, 5, 40]))
 @example([(0.0, "interactive", 400)], 190.0, 5)
 @example([(0.0, "batch", 400), (1.0, "interactive", 400)], 190.0, 5)
+@example([(0.0, "throttled", 1), (2.5, "batch", 1), (0.99, "interactive", 600)], 20.0, 400)
 @example([(0.0, "throttled", 1), (2.0, "batch", 1), (0.9, "interactive", 30), (0.0, "interactive", 30)], 1.0, 40)
 @example([(0.0, "interactive", 30), (0.0, "throttled", 1), (0.5, "interactive", 30)], 0.5, 40)
 def test_no_second_has_more_than_the_rate_and_the_burst(
