@@ -167,8 +167,8 @@ async def on_stage(
         client = AsyncDeskClient(APP_ID, **{**known, **settings})
         client._caller.lane = OwnLane(ScriptedWire(script))  # type: ignore[arg-type]
     else:
-        wire = httpx.AsyncClient(transport=ScriptedTransport(script))
-        client = AsyncDeskClient(APP_ID, http_client=wire, **{**known, **settings})
+        known["http_client"] = httpx.AsyncClient(transport=ScriptedTransport(script))
+        client = AsyncDeskClient(APP_ID, **{**known, **settings})
     async with client:
         yield client, script
 

@@ -265,6 +265,18 @@ async def test_only_a_connection_that_fails_speaks_against_the_host(error: Excep
     assert (None, None, None) == (failed.error.__cause__, failed.error.__context__, failed.error.__traceback__)
 
 
+async def test_an_error_of_ours_from_a_transport_comes_without_its_chain() -> None:
+    """Whatever it came from may hold the request."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        raise errors.ReplyLostError("mine") from ValueError(str(request.extensions["target"]))
+
+    wire = httpx.AsyncClient(transport=httpx.MockTransport(handle))
+    failed = await BorrowedLane(wire, in_url=False).post(attempt("https://desk.test"), signature())
+    assert isinstance(failed, Failure)
+    assert ("mine", None, None) == (str(failed.error), failed.error.__cause__, failed.error.__context__)
+
+
 @LANES
 async def test_the_standby_host_takes_over_for_a_minute(lane: str) -> None:
     """A connection that fails sends the next attempts to the standby host; after a minute the main one has its turn."""

@@ -89,16 +89,23 @@ async def test_a_hundred_calls_with_one_expired_usersig_renew_it_once() -> None:
 
 
 async def test_stragglers_do_not_discard_a_usersig_that_was_just_renewed() -> None:
-    """The one that was refused is dropped, not the one that happens to be current."""
-    provider = Provider()
-    async with on_stage(usersig=provider) as (client, script):
-        await send(client)
-        first = client._caller._signature
-        script.steps.append(answer(70001))
-        await send(client)
-        assert 2 == provider.calls
-        assert first is not None
-        await client._caller.signatures.get(instead_of=first.usersig)
+    """Who learns late that the old one expired drops the one that was refused, not the one that is current."""
+    provider, held, late = Provider(), asyncio.Event(), asyncio.Event()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        expired = b"signature-1" in request.extensions["target"]
+        if b"late" in request.content and expired:
+            held.set()
+            await late.wait()
+        return httpx.Response(200, json={"ErrorCode": 70001 if expired else 0})
+
+    wire = httpx.AsyncClient(transport=httpx.MockTransport(handle))
+    async with on_stage(usersig=provider, http_client=wire) as (client, _):
+        straggler = asyncio.create_task(client.send_to_session("s", "late"))
+        await held.wait()
+        assert 2 == (await send(client)).attempts
+        late.set()
+        assert 2 == (await straggler).attempts
     assert 2 == provider.calls
 
 
