@@ -1,4 +1,4 @@
-"""The command line: `deskim send`, `fake`, `demo`, `explain`, `usersig`, `doctor`, `call`. Needs the extra `cli`."""
+"""The command line: `deskim send`, `batch`, `call`, `explain`, `doctor`, `usersig`, `demo`, `fake`. Needs the extra `cli`."""
 
 from __future__ import annotations
 
