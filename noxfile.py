@@ -50,7 +50,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of the package and of a file that uses its public names."""
-    _install(session, "types")
+    _install(session, "types", "neighbours")
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "deskim", "--ignoreexternal")
@@ -92,7 +92,7 @@ def _files(session: nox.Session, *rooms: str) -> str:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning or a reference that leads nowhere fails."""
-    _install(session, "docs")
+    _install(session, "docs", "neighbours")
     shutil.rmtree("docs/_build", ignore_errors=True)
     session.run("sphinx-build", "-n", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
@@ -137,8 +137,17 @@ def _look_into(session: nox.Session, dist: Path) -> None:
         tarfile.open(next(dist.glob("*.tar.gz"))) as source_file,
     ):
         wheel, source = wheel_file.namelist(), source_file.getnames()
-    strays = [name for name in wheel if not name.startswith(("deskim/", "deskim-"))]
-    allowed = ("deskim/", "PKG-INFO", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", ".gitignore")
+    strays = [name for name in wheel if not name.startswith(("deskim/", "deskim-", "pytest_deskim.py"))]
+    allowed = (
+        "deskim/",
+        "pytest_deskim.py",
+        "PKG-INFO",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "pyproject.toml",
+        ".gitignore",
+    )
     strays += [name for name in source if not name.split("/", 1)[-1].startswith(allowed)]
     if strays or "deskim/py.typed" not in wheel:
         session.error(f"the archives hold {strays or 'no py.typed'}")

@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 
 from deskim._codec import dump_body
 from deskim._messages import Content, as_element
+from deskim._transport import DeskTransport
 
 from ._conversations import USER, Conversations
 from ._lifespan import lifespan
@@ -164,9 +165,10 @@ async def sending(
 ) -> AsyncGenerator[CallbackSender, None]:
     """Give a sender to a URL, or to an ASGI application, which lives as long as the block."""
     if isinstance(target, str):
-        async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as http:
+        transport = DeskTransport(trust_env=False)
+        async with httpx.AsyncClient(transport=transport, timeout=_TIMEOUT) as http:
             yield CallbackSender(application, conversations, http, target)
         return
-    transport = httpx.ASGITransport(target)
-    async with lifespan(target), httpx.AsyncClient(transport=transport, base_url="https://bot.test") as http:
+    in_memory = httpx.ASGITransport(target)
+    async with lifespan(target), httpx.AsyncClient(transport=in_memory, base_url="https://bot.test") as http:
         yield CallbackSender(application, conversations, http, path)

@@ -1,0 +1,1 @@
+"""Thin adapters to frameworks; each module needs the one that it is named after."""

@@ -1,0 +1,199 @@
+"""Callbacks taken in at once and handled afterwards, whatever the framework: what the adapters have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+
+from attrs import define, field
+
+from deskim.callbacks import (
+    AssignHuman,
+    CallbackError,
+    InterfaceInvocation,
+    SeenRequests,
+    SessionEvent,
+    UnknownCallback,
+    acknowledge,
+    answer,
+    decline,
+    parse,
+)
+from deskim.errors import ConfigurationError
+
+__all__ = ["CallbackInbox", "Receipt"]
+
+logger = logging.getLogger("deskim")
+
+_OK: Final = 200
+_FAILED: Final = 500
+_FULL: Final = 503
+
+OnEvent: TypeAlias = Callable[[SessionEvent], Awaitable[object]]
+OnUnknown: TypeAlias = Callable[[UnknownCallback], Awaitable[object]]
+OnAssign: TypeAlias = Callable[[AssignHuman], Awaitable[bytes]]
+OnInvocation: TypeAlias = Callable[[InterfaceInvocation], Awaitable[Mapping[str, Any]]]
+Job: TypeAlias = Callable[[], Awaitable[object]]
+
+
+@define
+class Receipt:
+    """Hold the answer to a callback, and start what is to be done once it has gone out.
+
+    :ivar status: the HTTP status of the answer.
+    :ivar body: its body, JSON.
+    """
+
+    status: int
+    body: bytes
+    _start: Callable[[], None] | None = field(default=None, alias="start")
+
+    def sent(self) -> None:
+        """Take note that the answer has gone out, or never will: the handler may start."""
+        start, self._start = self._start, None
+        if start is not None:
+            start()
+
+
+class CallbackInbox:
+    """Acknowledge callbacks at once, for Tencent waits for the answer (1229/68989), and handle them afterwards.
+
+    Use it with ``async with``, as the adapters do in the application's lifespan: leaving waits for the handlers that
+    are under way, for ``drain`` seconds at most. Repeated deliveries are acknowledged and handled once. Callbacks
+    beyond ``capacity`` are turned away with HTTP 503, so that Tencent posts them again. Events of one session may be
+    handled at the same time.
+
+    :param on_event: handles session events, after their acknowledgement.
+    :param sdk_app_id: the application's SDKAppID.
+    :param token: the token that callbacks are signed with, see :func:`deskim.callbacks.parse`.
+    :param on_assign: chooses an agent: returns what :func:`deskim.callbacks.assign` makes.
+    :param on_invocation: answers an API node of a task flow: returns values by name.
+    :param on_unknown: handles callbacks of a kind that deskim does not know.
+    :param answer_within: how long ``on_assign`` and ``on_invocation`` may take, in seconds.
+    :param concurrency: how many handlers run at once.
+    :param capacity: how many callbacks may wait or be handled at once.
+    :param drain: how long leaving waits for them, in seconds.
+    """
+
+    def __init__(
+        self,
+        on_event: OnEvent,
+        *,
+        sdk_app_id: int,
+        token: str | None = None,
+        on_assign: OnAssign | None = None,
+        on_invocation: OnInvocation | None = None,
+        on_unknown: OnUnknown | None = None,
+        answer_within: float = 3.0,
+        concurrency: int = 100,
+        capacity: int = 10_000,
+        drain: float = 30.0,
+    ) -> None:
+        if concurrency < 1 or capacity < 1:
+            raise ConfigurationError("concurrency and capacity must be at least 1")
+        self._on_event, self._on_unknown = on_event, on_unknown
+        self._on_assign, self._on_invocation = on_assign, on_invocation
+        self._sdk_app_id, self._token = sdk_app_id, token
+        self._answer_within, self._drain = answer_within, drain
+        self._concurrency, self._capacity = concurrency, capacity
+        self._seen = SeenRequests(max(capacity, 10_000))
+        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
+        self._workers: asyncio.Task[None] | None = None
+        self._open = 0
+        self._empty = asyncio.Event()
+        self._accepting = False
+
+    def __repr__(self) -> str:
+        return f"CallbackInbox(sdk_app_id={self._sdk_app_id})"
+
+    async def __aenter__(self) -> Self:
+        if self._workers is not None:
+            raise ConfigurationError("a CallbackInbox lives once, in one application: make another one")
+        self._workers = asyncio.create_task(self._work_all(), name="deskim callbacks")
+        self._accepting = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._accepting = False
+        try:
+            await self._wait_until_empty()
+        finally:
+            await self._stop()
+
+    async def receive(self, raw_body: bytes, query: Mapping[str, str]) -> Receipt:
+        """Return the answer to a request; call its ``sent()`` when the answer has gone out, and in any case."""
+        if self._workers is None:
+            raise ConfigurationError("the CallbackInbox was not started: run the application with its lifespan")
+        try:
+            callback = parse(raw_body, query, sdk_app_id=self._sdk_app_id, token=self._token)
+        except CallbackError as error:
+            return Receipt(error.status, decline(str(error)))
+        if isinstance(callback, AssignHuman | InterfaceInvocation):
+            return await self._answer(callback)
+        return self._take(callback)
+
+    def _take(self, callback: SessionEvent | UnknownCallback) -> Receipt:
+        if not self._accepting or self._open >= self._capacity:
+            return Receipt(_FULL, decline("busy, or about to stop: post it again"))
+        job = None if self._seen.repeats(callback) else self._job(callback)
+        if job is None:
+            return Receipt(_OK, acknowledge())
+        self._open += 1
+        return Receipt(_OK, acknowledge(), start=lambda: self._jobs.put_nowait(job))
+
+    def _job(self, callback: SessionEvent | UnknownCallback) -> Job | None:
+        on_event, on_unknown = self._on_event, self._on_unknown
+        if isinstance(callback, SessionEvent):
+            return lambda: on_event(callback)
+        return None if on_unknown is None else lambda: on_unknown(callback)
+
+    async def _answer(self, callback: AssignHuman | InterfaceInvocation) -> Receipt:
+        """Ask the handler for the answer itself; where it fails, Tencent may ask again."""
+        try:
+            async with asyncio.timeout(self._answer_within):
+                return Receipt(_OK, await self._ask(callback))
+        except Exception:
+            logger.exception("the answer to a %s callback failed", type(callback).__name__)
+            return Receipt(_FAILED, decline("no answer"))
+
+    async def _ask(self, callback: AssignHuman | InterfaceInvocation) -> bytes:
+        if isinstance(callback, AssignHuman):
+            return acknowledge() if self._on_assign is None else await self._on_assign(callback)
+        return acknowledge() if self._on_invocation is None else answer(await self._on_invocation(callback))
+
+    async def _work_all(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._concurrency):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            job = await self._jobs.get()
+            try:
+                await job()
+            except Exception:
+                logger.exception("a handler of callbacks failed")
+            finally:
+                self._open -= 1
+                if not self._open:
+                    self._empty.set()
+
+    async def _wait_until_empty(self) -> None:
+        self._empty.clear()
+        if not self._open:
+            return
+        try:
+            async with asyncio.timeout(self._drain):
+                await self._empty.wait()
+        except TimeoutError:
+            logger.warning("%d callbacks were not handled within %g s of shutting down", self._open, self._drain)
+
+    async def _stop(self) -> None:
+        if self._workers is not None:
+            self._workers.cancel()
+            await asyncio.wait({self._workers})
