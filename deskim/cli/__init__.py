@@ -1,4 +1,4 @@
-"""The command line: `deskim send`, `batch`, `call`, `explain`, `doctor`, `usersig`, `demo`, `fake`. Needs the extra `cli`."""
+"""The command line, which needs the extra `cli`: send, batch, call, explain, doctor, usersig, demo, fake."""
 
 from __future__ import annotations
 
