@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from deskim import callbacks, commands, errors, hooks, payloads, testing
+import typing as _typing
+
+from deskim import callbacks, commands, errors, hooks, payloads
 from deskim._batch import Batch, BatchReport
 from deskim._client import AsyncDeskClient
 from deskim._elements import (
@@ -31,6 +33,9 @@ from deskim.commands import Command
 from deskim.errors import Delivery, DeskError
 from deskim.hooks import Hooks
 from deskim.payloads import Card, Payload
+
+if _typing.TYPE_CHECKING:
+    from deskim import testing
 
 __all__ = [
     "AsyncDeskClient",
@@ -74,3 +79,13 @@ __all__ = [
     "sign_usersig",
     "testing",
 ]
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """Load the test tools at their first use: a service that sends messages has no need of them."""
+    if name == "testing":
+        from importlib import import_module
+
+        return import_module("deskim.testing")
+    msg = f"module 'deskim' has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Self, TypeVar
+from typing import Any, ClassVar, Literal, NoReturn, Self, TypeVar
 
 from deskim import _settings
 from deskim._batch import Batch, BatchReport, Messages
@@ -61,6 +61,8 @@ class AsyncDeskClient:
     Raises ``ConfigurationError`` for settings that cannot work. Source: 1229/68821.
     """
 
+    _world: ClassVar[World] = World()
+
     def __init__(
         self,
         sdk_app_id: int,
@@ -81,7 +83,6 @@ class AsyncDeskClient:
         retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - frozen
         rate_limit: RateLimit | Pacer | None = RateLimit(190),  # noqa: B008 - frozen
         hooks: Sequence[Hooks] = (),
-        _world: World = World(),  # noqa: B008 - frozen
     ) -> None:
         credentials, through = Secret((secret_key, usersig)), Secret(proxy)
         del secret_key, usersig, proxy  # a traceback that shows locals must not show these
@@ -93,16 +94,16 @@ class AsyncDeskClient:
         self._in_url = _settings.signature_in_url(signature_in, http_client)
         self._caller = Caller(
             identity=self._identity,
-            signatures=UserSigCache(_settings.provider(self._identity, credentials, _world), _world.wall),
+            signatures=UserSigCache(_settings.provider(self._identity, credentials, self._world), self._world.wall),
             lane=_settings.lane(
                 http_client, in_url=self._in_url, proxy=through, verify=verify, max_connections=max_connections
             ),
             hosts=HostChooser(base_urls(region, base_url)),
             timeout=_settings.checked_seconds("timeout", timeout),
             retry=_settings.checked_retry(retry),
-            pacer=_settings.pacer(rate_limit, _world),
+            pacer=_settings.pacer(rate_limit, self._world),
             hooks=_settings.checked_hooks(hooks),
-            world=_world,
+            world=self._world,
         )
         self._life = Life()
 

@@ -154,21 +154,27 @@ class ScriptedWire:
         self.closed += 1
 
 
+def client_class(world: FakeWorld) -> type[AsyncDeskClient]:
+    """Return the class of clients that live in ``world``: by its clocks, its sleep and its draws."""
+    return type("StagedClient", (AsyncDeskClient,), {"_world": world.world()})
+
+
 @asynccontextmanager
 async def on_stage(
     *steps: Step, lane: str = "borrowed", world: FakeWorld | None = None, **settings: Any
 ) -> AsyncIterator[tuple[AsyncDeskClient, Script]]:
     """Give a client and the script that its attempts follow."""
     script = Script(list(steps), world or FakeWorld())
-    known: dict[str, Any] = {"rate_limit": None, "base_url": "https://desk.test", "_world": script.world.world()}
+    known: dict[str, Any] = {"rate_limit": None, "base_url": "https://desk.test"}
+    make = client_class(script.world)
     if "usersig" not in settings:
         known["secret_key"] = KEY
     if lane == "own":
-        client = AsyncDeskClient(APP_ID, **{**known, **settings})
+        client = make(APP_ID, **{**known, **settings})
         client._caller.lane = OwnLane(ScriptedWire(script))  # type: ignore[arg-type]
     else:
         known["http_client"] = httpx.AsyncClient(transport=ScriptedTransport(script))
-        client = AsyncDeskClient(APP_ID, **{**known, **settings})
+        client = make(APP_ID, **{**known, **settings})
     async with client:
         yield client, script
 

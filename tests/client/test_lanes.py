@@ -22,7 +22,7 @@ from deskim._lanes import MAX_REPLY, Attempt, BorrowedLane, Failure, _MaskUserSi
 from deskim._protocol import Identity, Reply, Signature
 from deskim._usersig import Secret
 from deskim.testing import FakeDesk
-from tests.client.stage import APP_ID, KEY, OK, FakeWorld, answer, fails, on_stage, randoms
+from tests.client.stage import APP_ID, KEY, OK, FakeWorld, answer, client_class, fails, on_stage, randoms
 from tests.client.test_retries import LANES, failure, send
 from tests.transport.raw_server import Peer, serve
 
@@ -309,7 +309,7 @@ async def test_a_dead_main_host_on_real_sockets(monkeypatch: pytest.MonkeyPatch)
         dead = gone.url
     async with desk.serve() as served:
         monkeypatch.setattr("deskim._client.base_urls", lambda *_: (dead, served.base_url))
-        async with AsyncDeskClient(APP_ID, secret_key=DESK_KEY, rate_limit=None, _world=world.world()) as client:
+        async with client_class(world)(APP_ID, secret_key=DESK_KEY, rate_limit=None) as client:
             first, second = await send(client), await client.send_to_session("session", "again")
     assert (2, False, 1) == (first.attempts, first.resent, second.attempts)
     assert ["hello", "again"] == [message.text for message in desk.messages]
