@@ -10,6 +10,7 @@ import asyncio
 import logging
 import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -120,7 +121,7 @@ class OwnLane:
             )
         except Exception as exc:  # noqa: BLE001 - whatever it is, the caller learns what is known of the message
             return _failure(exc, signature)
-        return Reply(status, _kept(fields, signature), signature.clean(content))
+        return Reply(status, partial(_kept, fields, signature), signature.clean(content))
 
     def _prepare(self, base_url: str) -> tuple[Origin, HeaderBlock]:
         parts = urlsplit(base_url)

@@ -199,17 +199,19 @@ def _given(value: object, name: str) -> Any:
     return value
 
 
-def wire_fields(message: Message, body: list[Any]) -> dict[str, Any]:
-    """Return the fields of a message in the order of Tencent's page (1229/68821)."""
-    fields: dict[str, Any] = {}
+def wire_fields(message: Message, body: list[Any], sender: str | None = None) -> dict[str, Any]:
+    """Return the fields of a message in the order of Tencent's page (1229/68821); ``sender`` where it names none."""
+    number = message.msg_random
     if message.session_id is not None:
-        fields["SessionId"] = message.session_id
+        fields: dict[str, Any] = {"SessionId": message.session_id, "MsgRandom": number, "MsgBody": body}
     else:
-        if message.from_account is not None:
-            fields["FromAccount"] = message.from_account
-        fields["ToAccount"] = message.to_account
-    fields["MsgRandom"] = message.msg_random
-    fields["MsgBody"] = body
+        sender = message.from_account or sender
+        whom = (
+            {"ToAccount": message.to_account}
+            if sender is None
+            else {"FromAccount": sender, "ToAccount": message.to_account}
+        )
+        fields = {**whom, "MsgRandom": number, "MsgBody": body}
     if message.cloud_custom_data is not None:
         fields["CloudCustomData"] = message.cloud_custom_data
     if message.exclude_from_user_resp_timeout is not None:

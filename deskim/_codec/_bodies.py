@@ -62,7 +62,14 @@ def _shapes() -> dict[str, Shape]:
 @cache
 def _dumpers() -> dict[type, Callable[[Any], Any]]:
     dumpers = {_CLASSES[kind]: _in_element(kind, shape.dump) for kind, shape in _shapes().items()}
-    return {**dumpers, TextElem: _text, CustomElem: _custom(dumpers[CustomElem]), RawElem: _raw}
+    return {**dumpers, CustomElem: _custom(dumpers[CustomElem]), RawElem: _raw}
+
+
+@cache
+def _closed_dumpers() -> dict[type, Dump]:
+    """Return the dumpers of elements that hold nothing but their documented fields, the nearly only ones first."""
+    others = {kind: dump for kind, dump in _dumpers().items() if kind not in _OPEN}
+    return {**others, TextElem: _text, CustomElem: _data}
 
 
 def _in_element(kind: str, dump: Dump) -> Dump:
@@ -71,8 +78,14 @@ def _in_element(kind: str, dump: Dump) -> Dump:
 
 def _text(elem: TextElem) -> Wire:
     """Return by hand what nearly every message consists of."""
-    content: Wire = {"Text": elem.text}
-    return {"MsgType": "TIMTextElem", "MsgContent": merge(content, elem.extra) if elem.extra else content}
+    return {"MsgType": "TIMTextElem", "MsgContent": {"Text": elem.text}}
+
+
+def _data(elem: CustomElem) -> Wire:
+    """Return by hand what all cards consist of."""
+    if elem.desc is None and elem.ext is None and elem.sound is None and type(elem.data) is str:
+        return {"MsgType": "TIMCustomElem", "MsgContent": {"Data": elem.data}}
+    return _dumpers()[CustomElem](elem)
 
 
 def _custom(dump: Dump) -> Callable[[CustomElem], Wire]:
@@ -97,14 +110,15 @@ def dump_element(elem: Elem) -> Any:
 
 def dump_body(elements: Iterable[Elem]) -> tuple[list[Any], bool]:
     """Return the MsgBody array, and whether orjson and json write it alike; raises ``MessageError``."""
-    dumpers = _dumpers()
-    portable = True
+    closed, portable = _closed_dumpers(), True
     body: list[Any] = []
     for elem in elements:
-        wire = dumpers[type(elem)](elem)
-        if elem.extra or type(elem) in _OPEN:
-            wire = plain(wire, f"MsgBody[{len(body)}]")
+        dump = closed.get(type(elem))
+        if dump is None or elem.extra:
+            wire = plain(dump_element(elem), f"MsgBody[{len(body)}]")
             portable = portable and is_portable(wire)
+        else:
+            wire = dump(elem)
         body.append(wire)
     return body, portable
 

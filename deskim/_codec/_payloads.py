@@ -10,7 +10,7 @@ from attrs import frozen
 
 from deskim import payloads as p
 from deskim._codec._json import dumps, dumps_plain, loads
-from deskim._codec._shapes import Shape, Wire, camel, merge, nested, shape_of
+from deskim._codec._shapes import Dump, Shape, Wire, camel, merge, nested, shape_of
 from deskim.errors import MessageError
 
 _SPELLINGS: dict[type, dict[str, str]] = {p.TaskInfo: {"task_id": "taskID", "node_id": "nodeID"}}
@@ -142,14 +142,16 @@ def data_text(data: p.Payload | Mapping[str, Any]) -> str:
     """Return the text of a custom element's Data: JSON inside the JSON of the body (1229/68821)."""
     if not isinstance(data, p.Payload):
         return dumps(data).decode()
-    wire = dump_payload(data)
-    return (dumps_plain(wire) if _is_texts(data) else dumps(wire)).decode()
+    dump = _cards().get(type(data))
+    if dump is None or data.extra or getattr(data, "custom_field", None):
+        return dumps(dump_payload(data)).decode()
+    return dumps_plain({"src": data.src, "content": dump(data), "customerServicePlugin": 0}).decode()
 
 
-def _is_texts(payload: p.Payload) -> bool:
-    """Tell whether there are texts alone in it, which were checked when it was made."""
-    fields = getattr(payload, "custom_field", None)
-    return type(payload) in (p.Card, p.OrderCard) and not payload.extra and fields is None
+@cache
+def _cards() -> dict[type, Dump]:
+    """Return the dumpers of what nearly all cards are: texts alone, which were checked when they were made."""
+    return {cls: _codecs()[cls].shape.dump for cls in (p.Card, p.OrderCard)}
 
 
 def parse_data(text: str) -> p.Payload | Wire | None:
