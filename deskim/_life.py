@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from deskim._here import Home
 from deskim.errors import ClientClosedError, ConfigurationError
 
 
@@ -11,7 +12,7 @@ class Life:
     """Let calls begin while the client is open, on its own loop, and count them so that closing can wait."""
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._home: Home | None = None
         self._closed = False
         self._calls = 0
         self._all_ended: asyncio.Event | None = None
@@ -19,16 +20,18 @@ class Life:
     @property
     def needs_closing(self) -> bool:
         """Tell whether the client was used and is open."""
-        return self._loop is not None and not self._closed
+        return self._home is not None and not self._closed
 
     def bind(self) -> bool:
         """Check that the client is open and belongs to the running loop; the first use, told by True, decides which."""
         if self._closed:
             raise ClientClosedError("the client is closed; make a new one, or close it later")
-        loop, first = asyncio.get_running_loop(), self._loop is None
-        self._loop = self._loop or loop
-        self._check(loop)
-        return first
+        if self._home is None:
+            self._home = Home()
+            return True
+        if not self._home.is_here:
+            self._check(self._home)
+        return False
 
     def begin(self) -> None:
         """Count a call that begins."""
@@ -42,8 +45,8 @@ class Life:
 
     def close(self) -> None:
         """Let no further call begin; may be called again, but on no other loop while the client's own is open."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._check(asyncio.get_running_loop())
+        if self._home is not None and not self._home.loop.is_closed():
+            self._check(self._home)
         self._closed = True
 
     async def drain(self, patience: float) -> None:
@@ -57,8 +60,8 @@ class Life:
         except TimeoutError:
             pass  # closing the lane ends what is left; each caller learns that its reply was lost
 
-    def _check(self, running: asyncio.AbstractEventLoop) -> None:
-        if self._loop is not running:
+    def _check(self, home: Home) -> None:
+        if home.loop is not asyncio.get_running_loop():
             raise ConfigurationError(
                 "the client belongs to another event loop: make one client for each loop, and close it there"
             )

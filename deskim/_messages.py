@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias, cast, get_args
@@ -13,6 +12,7 @@ from attrs import evolve, field, frozen
 from deskim._checks import filled, flag, is_list, no_fields, optional, plain, shown, text, whole
 from deskim._codec import dump_body, load_body, with_text_data
 from deskim._elements import CustomElem, Elem, RawElem, TextElem
+from deskim._here import forks
 from deskim.errors import Delivery, DeskError, MessageError
 from deskim.payloads import Payload
 
@@ -33,13 +33,13 @@ class MsgRandomSource:
 
     def __init__(self, start: Callable[[], int] = lambda: random.SystemRandom().getrandbits(32)) -> None:
         self._start = start
-        self._pid = 0
+        self._forks = -1
         self._numbers: Iterator[int] = iter(())
 
     def __call__(self) -> int:
         """Return the next number, in 0…2**32-1."""
-        if os.getpid() != self._pid:
-            self._pid = os.getpid()
+        if forks() != self._forks:
+            self._forks = forks()
             self._numbers = itertools.count(self._start(), _STRIDE)
         return next(self._numbers) & _MASK
 

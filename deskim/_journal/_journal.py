@@ -99,7 +99,7 @@ class Journal:
             await self.reopen(index, message)
             return message, None, True
         outcome = _unknown(index, message, row, age)
-        self.settle(outcome)
+        self._write(_id(index, message.key), evolve(_result(outcome), attempts=0))  # its attempts are counted already
         return outcome
 
     async def reopen(self, index: int, message: Message) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from typing import Final
 
 import httpx
 
+from deskim._here import Home
 from deskim._transport._choice import default_parser
 from deskim._transport._dial import Route, shared_context
 from deskim._transport._httpx import origin_of, wire_request
@@ -62,8 +62,7 @@ class DeskTransport(httpx.AsyncBaseTransport):
         self._limits = _checked_limits(max_connections, keepalive_expiry, max_response_bytes)
         self._parser = _parser
         self._pools: dict[Origin, Pool] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid = os.getpid()
+        self._home: Home | None = None
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -94,8 +93,7 @@ class DeskTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections; requests under way fail with httpx.ReadError or ConnectError. May be called again."""
-        here = asyncio.get_running_loop()
-        if self._foreign(here) and not self._orphaned():
+        if self._foreign() and not self._orphaned():
             raise RuntimeError(_OTHER_LOOP)
         self._closed = True
         if self._orphaned():
@@ -107,9 +105,8 @@ class DeskTransport(httpx.AsyncBaseTransport):
             await pool.wait_closed()
 
     def _pool(self, origin: Origin) -> Pool:
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop or self._pid != os.getpid() or self._closed:
-            self._bind(loop)
+        if self._closed or self._home is None or not self._home.is_here:
+            self._bind()
         return self._pools.get(origin) or self._new_pool(origin)
 
     def _new_pool(self, origin: Origin) -> Pool:
@@ -127,26 +124,26 @@ class DeskTransport(httpx.AsyncBaseTransport):
 
     # The loop and the process that the connections belong to
 
-    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _bind(self) -> None:
         if self._closed:
             raise RuntimeError("this transport is closed; make a new DeskTransport")
         if self._orphaned():
             self._forget()
-        elif self._foreign(loop):
+        elif self._foreign():
             raise RuntimeError(_OTHER_LOOP)
-        self._loop, self._pid = loop, os.getpid()
+        self._home = Home()
 
-    def _foreign(self, loop: asyncio.AbstractEventLoop) -> bool:
-        return self._loop is not None and loop is not self._loop
+    def _foreign(self) -> bool:
+        return self._home is not None and self._home.loop is not asyncio.get_running_loop()
 
     def _orphaned(self) -> bool:
         """Whether the connections can no longer be used, nor closed: their loop is closed, or they are the parent's."""
-        return self._pid != os.getpid() or (self._loop is not None and self._loop.is_closed())
+        return self._home is not None and (not self._home.is_of_this_process or self._home.loop.is_closed())
 
     def _forget(self) -> None:
-        if self._pid != os.getpid():  # closing them here would take them out of the parent's epoll
-            _left_to_the_parent.append(self._pools)
-        self._pools, self._loop = {}, None
+        if self._home is not None and not self._home.is_of_this_process:
+            _left_to_the_parent.append(self._pools)  # closing them here would take them out of the parent's epoll
+        self._pools, self._home = {}, None
 
 
 def _checked_verify(verify: object) -> ssl.SSLContext | bool:
