@@ -165,6 +165,21 @@ async def test_outside_of_the_window_it_is_unknown(bench: Bench, seconds: float)
     assert "unknown" == bench.rows()[1]
 
 
+async def test_attempts_are_counted_once_however_often_a_batch_is_resumed(bench: Bench) -> None:
+    """A run that only tells of an unknown outcome made no attempt of its own."""
+    await bench.run(FakeSender(lambda *_: lost()), messages(1))
+    first = bench.outcomes[0].attempts
+    bench.time.now += 1_000.0
+
+    later: list[int] = []
+    for _ in range(3):
+        await bench.run(FakeSender(), messages(1))
+        later += [outcome.attempts for outcome in bench.outcomes]
+
+    assert [first] * 3 == later
+    assert first > 0
+
+
 async def test_when_an_outage_outlasts_the_window_it_is_unknown(bench: Bench) -> None:
     """An item that waits behind a probe is not sent when its turn comes too late."""
     await interrupted(bench, FakeSender(lambda *_: lost()), messages(1), concurrency=1)
