@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import Attribute, field, frozen
 
 from deskim._batch import Batch, BatchReport, BatchSettings, Messages, OnOutcome, Record, Times, run_batch
 from deskim._calls import World
+from deskim._checks import checked_seconds, shown
 from deskim._journal import Journal, OnUnknown
 from deskim._messages import Message, SendResult
 from deskim._protocol import Identity, encode_message
@@ -37,16 +38,26 @@ class Sender:
         return await self.deliver(message, self.deadline, first_sent)
 
 
+def _path(_: object, __: object, value: Any) -> None:
+    if value is not None and not isinstance(value, str | os.PathLike):
+        raise ConfigurationError(f"journal must be the path of a file, not {shown(value)}")
+
+
+def _seconds(_: object, attribute: Attribute[Any], value: Any) -> None:
+    if value is not None:
+        checked_seconds(attribute.name, value)
+
+
 @frozen(kw_only=True)
 class Options:
     """Hold how one batch is to run, as the caller of ``send_batch`` or ``batch`` said."""
 
     concurrency: int
-    journal: str | os.PathLike[str] | None
+    journal: str | os.PathLike[str] | None = field(validator=_path)
     on_unknown: OnUnknown
     stop_after_failures: int | None
     max_outage: float
-    deadline: float | None
+    deadline: float | None = field(validator=_seconds)
 
 
 @frozen
@@ -61,6 +72,8 @@ class Batching:
 
     async def run(self, messages: Messages, options: Options, on_outcome: OnOutcome | None) -> BatchReport:
         """Send all messages and report on them."""
+        if on_outcome is not None and not callable(on_outcome):
+            raise ConfigurationError(f"on_outcome must be a function that takes an Outcome, not {shown(on_outcome)}")
         return await run_batch(
             self._sender(options),
             messages,

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from attrs import Attribute
 
-from deskim.errors import MessageError
+from deskim.errors import ConfigurationError, MessageError
 
 T = TypeVar("T")
 Check: TypeAlias = Callable[[Any, "Attribute[Any]", Any], None]
@@ -100,6 +100,14 @@ def optional(check: Check) -> Check:
             check(instance, attribute, value)
 
     return check_unless_none
+
+
+def checked_seconds(name: str, value: object) -> float:
+    """Return a time-out or a deadline; raises ``ConfigurationError`` unless it is a finite number above 0."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < cast("float", value) < float("inf"):
+        raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
+    return float(cast("float", value))
 
 
 def number(value: float) -> float:

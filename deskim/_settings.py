@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from deskim._calls import World
+from deskim._checks import checked_seconds as checked_seconds  # noqa: PLC0414 - one of the client's settings
 from deskim._lanes import BorrowedLane, HTTPClient, Lane, OwnLane
 from deskim._pacing import LocalPacer
 from deskim._protocol import Identity
@@ -31,14 +32,6 @@ _ENVIRONMENT: Final = {
 _CREDENTIALS: Final = frozenset({"secret_key", "usersig"})
 _EVENTS: Final = ("on_request", "on_retry", "on_result")
 _MAX_DIGITS: Final = 20
-
-
-def checked_seconds(name: str, value: object) -> float:
-    """Return a time-out or a deadline; raises ``ConfigurationError`` unless it is a finite number above 0."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < cast("float", value) < float("inf"):
-        raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
-    return float(cast("float", value))
 
 
 def checked_account(value: object) -> str | None:
