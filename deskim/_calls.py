@@ -70,7 +70,7 @@ class Caller:
     world: World
     _budget: RetryBudget = field(factory=RetryBudget)
     _signature: Signature | None = None
-    _locked_until: float = -math.inf
+    _locked_until: float | None = None
     _closed: bool = False
 
     async def aclose(self) -> None:
@@ -110,7 +110,9 @@ class Caller:
                 progress.started = self.world.clock()
                 progress.ends = progress.started + deadline
             usersig = self.signatures.fresh() or await self._fetch(progress, None)
-            return await self._attempt(request, progress, self._signed(progress, usersig))
+            if self._signature is None or self._signature.usersig is not usersig:
+                self._signature = Signature(self.identity, usersig)
+            return await self._attempt(request, progress, self._signature)
         except NotBegunError as stop:
             progress.over = True
             error = progress.failure or stop.error
@@ -121,6 +123,8 @@ class Caller:
     def _check_open(self) -> None:
         if self._closed:
             raise NotBegunError(errors.ClientClosedError("the client was closed before the call was made"))
+        if self._locked_until is None:
+            return
         left = self._locked_until - self.world.clock()
         if left > 0:  # 70050: after too many failed checks Desk refuses everything for a minute (679/131708)
             error = errors.from_code(_LOCKED_CODE, retry_codes={_LOCKED_CODE: RetryKind.LOCKED})
@@ -132,12 +136,6 @@ class Caller:
         at_once = isinstance(self.pacer, LocalPacer) and self.pacer.try_acquire(request.queue)
         return None if at_once else self.pacer
 
-    def _signed(self, progress: Progress, usersig: Secret) -> Signature:
-        if self._signature is None or self._signature.usersig is not usersig:
-            self._signature = Signature(self.identity, usersig)
-        progress.signature = self._signature
-        return self._signature
-
     async def _fetch(self, progress: Progress, stale: Secret | None) -> Secret:
         get = partial(self.signatures.get, instead_of=stale)
         return await self._asked("usersig provider", get, progress.ends, no_usersig)
@@ -147,21 +145,25 @@ class Caller:
         scope = asyncio.timeout(None if math.isinf(ends) else ends - self.world.clock())
         try:
             async with scope:
-                return await ask()
-        except DeskError:
+                answer = await ask()
+        except (DeskError, NotBegunError):
             raise
         except Exception as exc:  # noqa: BLE001 - it may raise anything
             cause = exc
+        else:
+            self._check_open()  # it may have taken a while
+            return answer
         if scope.expired():
             raise NotBegunError(late())
         raise errors.ConfigurationError(f"the {who} failed ({type(cause).__name__}); nothing was sent") from cause
 
     async def _attempt(self, request: Request, progress: Progress, signature: Signature) -> dict[str, Any]:
-        self._check_open()
         now = self.world.clock()
+        progress.signature = signature
         self._check_time(request, progress, now)
         progress.attempts += 1
-        self._tell_request(request, progress)
+        if self.hooks:
+            self._tell_request(request, progress)
         url = self.hosts.current(now)
         progress.in_flight = True
         reply = await self.lane.post(
@@ -176,23 +178,29 @@ class Caller:
             raise NotBegunError(too_late())
         if progress.first_attempt is None:
             progress.first_attempt = now
-        window = (self.retry or _DEFAULT_RETRY).dedup_window
-        if progress.tainted and not request.repeatable and now - progress.first_attempt >= window:
-            raise NotBegunError(outside_window(window))
+        elif progress.tainted and not request.repeatable:
+            window = (self.retry or _DEFAULT_RETRY).dedup_window
+            if now - progress.first_attempt >= window:
+                raise NotBegunError(outside_window(window))
 
     def _read(self, progress: Progress, url: str, reply: Reply | Failure) -> dict[str, Any]:
-        if isinstance(reply, Failure) and reply.host_failed:
-            self.hosts.failed(url, self.world.clock())
-        sent = isinstance(reply, Reply) or reply.error.delivery is not Delivery.NOT_SENT
-        progress.resent = progress.resent or (progress.tainted and sent)
         if isinstance(reply, Failure):
+            self._note(reply, progress, url)
             raise reply.error
+        progress.resent = progress.resent or progress.tainted
         return decode(reply, self.retry.retry_codes if self.retry else None)
+
+    def _note(self, failure: Failure, progress: Progress, url: str) -> None:
+        if failure.host_failed:
+            self.hosts.failed(url, self.world.clock())
+        sent = failure.error.delivery is not Delivery.NOT_SENT
+        progress.resent = progress.resent or (progress.tainted and sent)
 
     def _succeeded(self, request: Request, progress: Progress, envelope: dict[str, Any]) -> Answer:
         self._budget.give_back(progress.retries)
         answer = Answer(envelope, progress.attempts, self.world.clock() - progress.started, progress.resent)
-        self._tell_result(request, progress, Delivery.SENT, None)
+        if self.hooks:
+            self._tell_result(request, progress, Delivery.SENT, None)
         return answer
 
     async def _prepare_next(self, request: Request, progress: Progress, error: DeskError) -> None:
@@ -248,9 +256,8 @@ class Caller:
         return pause
 
     def _tell_request(self, request: Request, progress: Progress) -> None:
-        if self.hooks:
-            event = RequestEvent(path=request.path, attempt=progress.attempts, msg_random=request.msg_random)
-            self._tell("on_request", event)
+        event = RequestEvent(path=request.path, attempt=progress.attempts, msg_random=request.msg_random)
+        self._tell("on_request", event)
 
     def _tell_retry(self, request: Request, progress: Progress, error: DeskError, pause: float) -> None:
         logger.info(

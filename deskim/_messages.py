@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias, cast, get_args
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields_dict, frozen
 
-from deskim._checks import filled, flag, is_list, no_fields, optional, plain, shown, text, whole
+from deskim._checks import filled, flag, is_list, no_fields, plain, shown, text, whole
 from deskim._codec import dump_body, load_body, with_text_data
 from deskim._elements import CustomElem, Elem, RawElem, TextElem
 from deskim._here import forks
@@ -94,17 +94,29 @@ class Message:
     the same object again is a repetition, not a second message. :meth:`again` gives the second message.
     """
 
-    session_id: str | None = field(default=None, validator=optional(filled))
-    to_account: str | None = field(default=None, validator=optional(filled))
-    from_account: str | None = field(default=None, validator=optional(filled))
+    session_id: str | None = None
+    to_account: str | None = None
+    from_account: str | None = None
     elements: tuple[Elem, ...] = field(converter=_elements, validator=_body)
     msg_random: int = field(factory=draw_msg_random, validator=whole(0, _MASK))
-    cloud_custom_data: str | None = field(default=None, validator=optional(text))
-    exclude_from_user_resp_timeout: bool | None = field(default=None, validator=optional(flag))
-    key: str | None = field(default=None, validator=optional(filled))
+    cloud_custom_data: str | None = None
+    exclude_from_user_resp_timeout: bool | None = None
+    key: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        """Check that there is one addressee."""
+        """Check what may be left out, and that there is one addressee."""
+        if self.session_id is not None:
+            filled(self, _FIELD["session_id"], self.session_id)
+        if self.to_account is not None:
+            filled(self, _FIELD["to_account"], self.to_account)
+        if self.from_account is not None:
+            filled(self, _FIELD["from_account"], self.from_account)
+        if self.cloud_custom_data is not None:
+            text(self, _FIELD["cloud_custom_data"], self.cloud_custom_data)
+        if self.exclude_from_user_resp_timeout is not None:
+            flag(self, _FIELD["exclude_from_user_resp_timeout"], self.exclude_from_user_resp_timeout)
+        if self.key is not None:
+            filled(self, _FIELD["key"], self.key)
         if (self.session_id is None) == (self.to_account is None):
             raise MessageError("a message goes either to a session (session_id) or to a user (to_account)")
         if self.session_id is not None and self.from_account is not None:
@@ -181,6 +193,7 @@ class Message:
         return cls(**_arguments(wire))
 
 
+_FIELD = fields_dict(Message)
 _FIELDS = {
     "SessionId": "session_id",
     "FromAccount": "from_account",

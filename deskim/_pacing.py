@@ -22,11 +22,7 @@ class LocalPacer:
         """Take a slot if one is due and nobody waits for it."""
         if self._waiting["interactive"] or self._waiting[lane]:
             return False
-        now = self._clock()
-        if self._state.wait(now, lane) > 0:
-            return False
-        self._state.take(now)
-        return True
+        return self._state.try_take(self._clock(), lane)
 
     async def acquire(self, lane: Lane) -> None:
         """Return when the next call of this lane may start."""

@@ -87,14 +87,23 @@ class RateState:
         regrown = self._cut_rate * math.exp(min(_GROWTH * (now - self._cut_at), 50.0))
         return min(self._limit.per_second, regrown)
 
+    def try_take(self, now: float, lane: Lane) -> bool:
+        """Take a slot if one is due."""
+        if self.wait(now, lane) > 0:
+            return False
+        self.take(now)
+        return True
+
     def wait(self, now: float, lane: Lane) -> float:
         """Return how many seconds it is until a call of this lane may start; 0 or less means now."""
-        ahead = self._ahead if lane == "interactive" else 0.0
-        return max(self._due - ahead, self._not_before) - now
+        due = self._due - self._ahead if lane == "interactive" else self._due
+        return max(due, self._not_before) - now
 
     def take(self, now: float) -> None:
         """Take the slot that is due."""
-        self._due = max(self._due, now - self._slack) + 1.0 / self.rate(now)
+        full = self._limit.per_second
+        spacing = 1.0 / (full if self._cut_rate >= full else self.rate(now))
+        self._due = max(self._due, now - self._slack) + spacing
 
     def slow_down(self, now: float, retry_after: float | None) -> None:
         """Halve the rate, at most twice a second, and hold all calls for a moment, or for ``retry_after`` seconds.

@@ -85,7 +85,8 @@ def _data(elem: CustomElem) -> Wire:
     """Return by hand what all cards consist of."""
     if elem.desc is None and elem.ext is None and elem.sound is None and type(elem.data) is str:
         return {"MsgType": "TIMCustomElem", "MsgContent": {"Data": elem.data}}
-    return _dumpers()[CustomElem](elem)
+    wire: Wire = _dumpers()[CustomElem](elem)
+    return wire
 
 
 def _custom(dump: Dump) -> Callable[[CustomElem], Wire]:
