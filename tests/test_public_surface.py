@@ -152,3 +152,17 @@ import deskim
 print(seen)
 """
     assert "[]" == _python(program)
+
+
+def test_an_element_alone_reads_its_payload() -> None:
+    """Whatever is imported first brings along what it needs: here the codec."""
+    data = '{"src": "22", "content": {"header": "x"}, "customerServicePlugin": 0}'
+    program = f"from deskim import CustomElem; print(CustomElem({data!r}).payload().header)"
+    assert "x" == _python(program)
+
+
+def test_a_name_that_does_not_exist_is_an_error() -> None:
+    """The names are loaded when asked for, and only those that there are."""
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        deskim.Nothing  # type: ignore[attr-defined]  # noqa: B018
+    assert set(deskim.__all__) == set(dir(deskim))
