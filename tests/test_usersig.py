@@ -370,6 +370,18 @@ async def test_a_provider_that_gives_none(usersig: Any) -> None:
 
 
 @pytest.mark.anyio
+async def test_a_provider_that_is_not_async_is_told_so() -> None:
+    """What it returned is a credential: the error does not show it."""
+
+    def provider() -> Any:
+        return CANARY
+
+    with pytest.raises(ConfigurationError, match="must be an async function") as caught:
+        await UserSigCache(provider, Clock()).get()
+    assert CANARY not in shown_by(caught.value)
+
+
+@pytest.mark.anyio
 async def test_a_provider_that_fails_is_asked_again() -> None:
     """Its error is passed on, and the next caller tries anew."""
     answers: list[Any] = [OSError("vault is down"), "eJx-later"]

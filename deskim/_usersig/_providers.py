@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import math
 import re
 from collections.abc import Awaitable
@@ -131,9 +132,15 @@ class UserSigCache:
             self._drop(instead_of)
             if (current := self.fresh()) is not None:
                 return current
-            self._current = _checked(Secret(await self._provider()), "what the usersig provider returns")
+            self._current = await self._asked()
             self._renew_at = self._renewal(self._current)
             return self._current
+
+    async def _asked(self) -> Secret:
+        coming = Secret(self._provider())
+        if not inspect.isawaitable(coming.reveal()):
+            raise ConfigurationError("the usersig provider must be an async function: what it returns is not awaitable")
+        return _checked(Secret(await coming.reveal()), "what the usersig provider returns")
 
     def _drop(self, stale: Secret | None) -> None:
         if stale is not None and stale is self._current:
