@@ -25,6 +25,7 @@ TEST_ENV = {"PYTHONASYNCIODEBUG": "1"}
 # In these rooms every branch is tested: they decide what is sent, what is repeated and what is said to have happened.
 FULLY_COVERED = """
     errors _checks _elements payloads _usersig _retry _rate _regions _codec _messages commands _protocol callbacks
+    _batch _journal _calls _lanes _progress _life _settings _pacing hooks
 """.split()
 
 
@@ -137,10 +138,9 @@ def _look_into(session: nox.Session, dist: Path) -> None:
         tarfile.open(next(dist.glob("*.tar.gz"))) as source_file,
     ):
         wheel, source = wheel_file.namelist(), source_file.getnames()
-    strays = [name for name in wheel if not name.startswith(("deskim/", "deskim-", "pytest_deskim.py"))]
+    strays = [name for name in wheel if not name.startswith(("deskim/", "deskim-"))]
     allowed = (
         "deskim/",
-        "pytest_deskim.py",
         "PKG-INFO",
         "README.md",
         "LICENSE",

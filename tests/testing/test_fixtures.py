@@ -40,6 +40,7 @@ def test_a_program_of_its_own_finds_the_fixtures(tmp_path: Path) -> None:
 
 def test_the_plugin_imports_nothing_before_it_is_used() -> None:
     """Whoever has deskim installed and does not use the fixtures pays nothing for them."""
-    program = "import sys, pytest_deskim; print([name for name in ('deskim', 'httpx') if name in sys.modules])"
+    heavy = ("deskim.testing", "deskim._client", "httpx")
+    program = f"import sys, deskim._pytest; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "[]" == done.stdout.strip()
