@@ -51,7 +51,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of the package and of a file that uses its public names."""
-    _install(session, "types", "neighbours")
+    _install(session, "types", "tests", "neighbours")
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "deskim", "--ignoreexternal")
