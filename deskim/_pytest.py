@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from deskim import AsyncDeskClient
+    from deskim._client import AsyncDeskClient
     from deskim.testing import FakeDesk
 
 

@@ -6,7 +6,6 @@ import json
 import sys
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -17,6 +16,8 @@ from deskim._messages import Message
 from deskim._protocol import encode_message
 from deskim.errors import MessageError
 from tests.support.values import elements, json_values, payloads, plain_elements, texts
+
+orjson = pytest.importorskip("orjson", reason="the two encoders are compared where both are there")
 
 STDLIB = _json._stdlib_dumps
 
