@@ -7,6 +7,7 @@ import gzip
 import html
 import zlib
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -94,7 +95,14 @@ async def bad_gateway(x: Exchange) -> bool:
 async def echo(x: Exchange) -> bool:
     """Answer 502 with a page that shows the request line, signature and all."""
     page = f"<html>Bad gateway for <pre>{html.escape(x.request.line)}</pre> {x.request.line}</html>".encode()
-    await x.line.write(reply(page, "502 Bad Gateway", "text/html", X_Request=x.request.line))
+    await x.line.write(reply(page, "502 Bad Gateway", "text/html"))
+    return True
+
+
+async def echo_header(x: Exchange) -> bool:
+    """Answer with the request line in a header of the reply."""
+    x.accept()
+    await x.line.write(reply(OK, kind=f"application/json; of={x.request.line}", X_Request=x.request.line))
     return True
 
 
@@ -164,11 +172,15 @@ async def endless(x: Exchange) -> bool:
 async def bomb(x: Exchange) -> bool:
     """Answer with a megabyte of gzip that unpacks to a gigabyte."""
     x.accept()
-    pack = zlib.compressobj(9, zlib.DEFLATED, 31)
-    zeros = bytes(_MEGABYTE)
-    packed_zeros = b"".join([pack.compress(zeros) for _ in range(_GIGABYTE)] + [pack.flush()])
-    await x.line.write(reply(packed_zeros, Content_Encoding="gzip"))
+    await x.line.write(reply(_packed_gigabyte(), Content_Encoding="gzip"))
     return True
+
+
+@cache
+def _packed_gigabyte() -> bytes:
+    pack = zlib.compressobj(6, zlib.DEFLATED, 31)
+    zeros = bytes(_MEGABYTE)
+    return b"".join([*[pack.compress(zeros) for _ in range(_GIGABYTE)], pack.flush()])
 
 
 async def throttle(x: Exchange) -> bool:
@@ -195,7 +207,7 @@ def _named_code(request: Request) -> int | None:
 FAULTS: Final[dict[str, Fault]] = {
     fault.__name__: fault
     for fault in (
-        reset_before, reset_after, half_reply, dribble, stall, close_quietly, bad_gateway, echo, too_short, too_long,
+        reset_before, reset_after, half_reply, dribble, stall, close_quietly, bad_gateway, echo, echo_header, too_short, too_long,
         not_json, other_type, garbage, packed, huge, endless, bomb, throttle, code,
     )
 }  # fmt: skip

@@ -10,6 +10,9 @@ from attrs import field, frozen
 MIDWAY = "reset_midway"
 """The one fault that strikes before the message is read: it is drawn by connection, not by message."""
 
+ASKED = "fault "
+"""A text that begins so names the fault it is to meet."""
+
 
 @frozen
 class Schedule:
@@ -20,6 +23,8 @@ class Schedule:
 
     def fault(self, key: str, arrival: int) -> str | None:
         """Return the fault that a message meets at its n-th arrival, or None."""
+        if key.startswith(ASKED):
+            return key[len(ASKED) :].split(" ", maxsplit=1)[0]
         point = self._draw("message", key, arrival)
         for name, share in self.shares.items():
             if name == MIDWAY:
