@@ -14,7 +14,8 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"  # an interpreter that is not here is skipped, not fetched
 nox.options.error_on_missing_interpreters = False  # not even where CI is set
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "tests", "coverage", "docs"]
+# The oldest Python with `fast` and without, the newest with it: all six combinations take twice as long (`nox -s tests`).
+nox.options.sessions = ["lint", "types", "tests-3.11", "tests-3.13(speed='fast')", "coverage", "docs"]
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -105,6 +106,30 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks", *session.posargs)
     if "--quick" not in session.posargs:
         session.run("python", "-m", "benchmarks.batch_overhead")
+
+
+@nox.session
+def proof(session: nox.Session) -> None:
+    """Show every promise of the page on reliability: full size, or `-- --quick` in under three minutes."""
+    _install(session, "tests", "neighbours", "fuzz")
+    table = [] if session.posargs else ["--write", "docs/explanation/reliability.inc"]
+    session.run("python", "-m", "tests.proof", *(session.posargs or table))
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz what reads replies and elements, a million runs each unless told otherwise."""
+    _install(session, "fuzz")
+    for target in ("replies", "elements"):
+        session.run("python", "-m", "tests.fuzz", target, *(session.posargs or ["-runs=1000000"]))
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Change what decides about retries, pacing and the wire, and see whether a test notices each change."""
+    _install(session, "tests", "neighbours", "mutation")
+    session.run("mutmut", "run", *session.posargs)
+    session.run("mutmut", "results")
 
 
 @nox.session(python="3.11")

@@ -207,7 +207,7 @@ def _named_code(request: Request) -> int | None:
 FAULTS: Final[dict[str, Fault]] = {
     fault.__name__: fault
     for fault in (
-        reset_before, reset_after, half_reply, dribble, stall, close_quietly, bad_gateway, echo, echo_header, too_short, too_long,
-        not_json, other_type, garbage, packed, huge, endless, bomb, throttle, code,
+        reset_before, reset_after, half_reply, dribble, stall, close_quietly, bad_gateway, echo, echo_header, too_short,
+        too_long, not_json, other_type, garbage, packed, huge, endless, bomb, throttle, code,
     )
 }  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Final
 from tests.proof.rows import Row, Scale
 from tests.proof.table import table, told
 
-PROOFS: Final = "lost honest outage deadlines pacing garbage secrets".split()
+PROOFS: Final = "lost honest outage deadlines pacing garbage secrets kept suite".split()
 _SEED: Final = 7
 
 
