@@ -87,7 +87,8 @@ class Caller:
                 if not isinstance(outcome, DeskError):
                     return self._succeeded(request, progress, outcome)
                 await self._prepare_next(request, progress, outcome)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as stop:
+            vars(stop).update(delivery=progress.known, attempts=progress.attempts)  # a batch has to account for it
             self._tell_result(request, progress, progress.known, None)
             raise
 

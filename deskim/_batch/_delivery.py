@@ -106,7 +106,8 @@ class Deliverer:
             return self._failed(job, error, began, probe=probe)
         if isinstance(error, asyncio.CancelledError):
             self._halt.swallow_cancellation()
-            return job.cut_off(began)
+            known, attempts = getattr(error, "delivery", Delivery.UNKNOWN), getattr(error, "attempts", 1)
+            return job.cut_off(began, known, attempts)
         if not isinstance(error, Exception):
             raise error
         self._halt.fail(error)

@@ -83,10 +83,14 @@ class Job:
         error.msg_random = self.message.msg_random
         return self.failed(self.error or error)
 
-    def cut_off(self, began: float) -> Outcome:
-        """Return the outcome of an item whose send was cancelled; Desk may have it or not."""
-        error = ReplyLostError("cancelled while the message was in flight: Desk may have it or not")
-        error.msg_random, error.attempts = self.message.msg_random, 1
+    def cut_off(self, began: float, known: Delivery = Delivery.UNKNOWN, attempts: int = 1) -> Outcome:
+        """Return the outcome of an item whose send was cancelled; ``known`` says what is known of that send."""
+        if known is Delivery.UNKNOWN:
+            error: DeskError = ReplyLostError("cancelled while the message was in flight: Desk may have it or not")
+        else:  # another run may send it, whether it waited for its slot or for its next attempt
+            text = "cancelled before Desk took the message"
+            error = DeskError(text, delivery=Delivery.NOT_SENT, retry=RetryKind.TRANSIENT)
+        error.msg_random, error.attempts = self.message.msg_random, attempts
         self.note(error, began, 0.0)
         return self.failed(error)
 

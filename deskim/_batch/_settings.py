@@ -23,6 +23,8 @@ class Sender(Protocol):
 
         ``first_sent`` is the wall-clock time of an earlier attempt of unknown outcome: the message may be sent again
         only inside the deduplication window that began then.
+
+        A ``CancelledError`` that passes may carry ``delivery`` and ``attempts``; without them the outcome is unknown.
         """
         ...
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deskim import Message
-from deskim.errors import ConfigurationError
+from deskim import Message, Outcome
+from deskim.errors import ConfigurationError, Delivery
 from deskim.testing import FakeDesk
 
 pytestmark = pytest.mark.anyio
@@ -41,3 +44,42 @@ async def test_a_batch_that_is_read_refuses_them_when_it_is_made() -> None:
     async with FakeDesk().client() as client:
         with pytest.raises(ConfigurationError, match="deadline must be"):
             client.batch([], deadline=-1.0)
+
+
+class OneSlot:
+    """Let one call through, and no other."""
+
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(1)
+
+    async def acquire(self, lane: str) -> None:
+        await self._slots.acquire()
+
+    def slow_down(self, retry_after: float | None) -> None:
+        raise AssertionError(retry_after)
+
+
+async def test_what_waits_for_its_slot_when_the_batch_is_cancelled_was_not_sent(tmp_path: Path) -> None:
+    """Nothing of it left, so a later run sends it, however much later."""
+    desk, outcomes, first = FakeDesk(), list[Outcome](), asyncio.Event()
+
+    def note(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        first.set()
+
+    messages, journal = [Message.to_session("session", f"{n}") for n in range(9)], tmp_path / "batch.journal"
+    async with desk.client(rate_limit=OneSlot()) as client:
+        run = asyncio.create_task(client.send_batch(messages, journal=journal, on_outcome=note))
+        await first.wait()
+        for _ in range(2):  # the second time it waits no longer
+            run.cancel()
+            await asyncio.sleep(0.01)
+        with pytest.raises(asyncio.CancelledError):
+            await run
+    assert {Delivery.SENT: 1, Delivery.NOT_SENT: 8} == Counter(outcome.delivery for outcome in outcomes)
+    assert {0} == {outcome.attempts for outcome in outcomes if outcome.error}
+
+    async with desk.client(retry=None) as client:
+        report = await client.send_batch(messages, journal=journal)
+    assert (9, {f"{n}" for n in range(9)}) == (report.sent, {message.text for message in desk.messages})
+    assert 9 == len(desk.requests)
