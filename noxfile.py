@@ -14,7 +14,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"  # an interpreter that is not here is skipped, not fetched
 nox.options.error_on_missing_interpreters = False  # not even where CI is set
 nox.options.reuse_venv = "yes"
-# The oldest Python with `fast` and without, the newest with it: all six combinations take twice as long (`nox -s tests`).
+# The oldest Python with `fast` and without, the newest with it; `nox -s tests` runs all six combinations.
 nox.options.sessions = ["lint", "types", "tests-3.11", "tests-3.13(speed='fast')", "coverage", "docs"]
 
 ROOT = Path(__file__).parent

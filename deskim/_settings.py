@@ -153,6 +153,8 @@ def from_environment(overrides: Secret) -> dict[str, Any]:
 def _missing(settings: Mapping[str, Any]) -> str | None:
     app_id = settings.get("sdk_app_id")
     if app_id is None or (isinstance(app_id, str) and not isinstance(_number(app_id), int)):
+        if app_id is None:
+            return "DESKIM_SDK_APP_ID is not set: it is the application's SDKAppID, a number"
         return f"DESKIM_SDK_APP_ID must be the application's SDKAppID, a number; it is {app_id!r}"
     given = sum(settings.get(name) is not None for name in _CREDENTIALS)
     if not given:

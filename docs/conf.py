@@ -39,7 +39,7 @@ nitpick_ignore_regex = [
     ),
     ("py:.*", r"deskim(\.\w+)*\._\w+(\.\w+)*"),  # what lives in a private room has no page
     ("py:.*", r"(T|R)(_co)?|deskim\.payloads\.T"),  # type variables
-    ("py:class", r"AbstractAsyncContextManager|Content|Flag|Messages|ParserFactory"),  # aliases that attrs leaves unresolved
+    ("py:class", r"AbstractAsyncContextManager|Content|Flag|Messages|ParserFactory"),  # aliases, left as written
 ]
 
 

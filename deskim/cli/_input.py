@@ -25,8 +25,11 @@ def read_stdin() -> str:
 
 
 def text_argument(value: str) -> str:
-    """Return the text of an argument, or that of standard input without its last line end."""
-    return read_stdin().removesuffix("\n").removesuffix("\r") if value == STDIN else value
+    """Return the text of an argument, or that of standard input without its last line end; empty is a mistake."""
+    text = read_stdin().removesuffix("\n").removesuffix("\r") if value == STDIN else value
+    if not text:
+        raise UsageError("the text is empty: there is nothing to send")
+    return text
 
 
 def json_argument(value: str) -> Any:

@@ -51,3 +51,7 @@ __all__ = [
     "from_code",
     "lookup",
 ]
+
+for _name in __all__:  # a traceback names the module that users import from
+    if isinstance(_each := globals()[_name], type):
+        _each.__module__ = __name__

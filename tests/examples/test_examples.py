@@ -33,6 +33,7 @@ async def serving(desk: FakeDesk) -> AsyncIterator[dict[str, str]]:
             "DESKIM_SECRET_KEY": desk.secret_key,
             "DESKIM_BASE_URL": served.base_url,
             "PYTHONWARNINGS": "error::ResourceWarning",
+            "PYTHONASYNCIODEBUG": "",  # in debug mode aiohttp logs every access
         }
 
 
