@@ -200,7 +200,7 @@ def test_empty_variables_count_as_missing(env: pytest.MonkeyPatch) -> None:
         ({"SDK_APP_ID": None}, "DESKIM_SDK_APP_ID is not set: it is the application's SDKAppID, a number"),
         ({"SDK_APP_ID": "desk"}, "it is 'desk'"),
         ({"SDK_APP_ID": "1e9"}, "it is '1e9'"),
-        ({"SDK_APP_ID": "1" * 5000}, "DESKIM_SDK_APP_ID is not set"),
+        ({"SDK_APP_ID": "1" * 5000}, "DESKIM_SDK_APP_ID must be"),
         ({"SECRET_KEY": None}, "set DESKIM_SECRET_KEY (to sign with) or DESKIM_USERSIG"),
         ({"USERSIG": "signed"}, "only one of DESKIM_SECRET_KEY and DESKIM_USERSIG"),
         ({"REGION": "mars"}, "region must be one of"),
