@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from deskim import Message, SendResult
 from deskim._batch import BatchSettings, Times, run_batch
+from tests.proof.memory import peak
 
 _EARLY = 10_000
 _RESULT = SendResult(1, 1, 0.0)
@@ -27,10 +27,6 @@ class Sender:
         return _RESULT
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def _write(path: Path, count: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         for number in range(count):
@@ -42,7 +38,7 @@ def _messages(path: Path, peaks: list[float]) -> Iterator[Message]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file):
             if number == _EARLY:
-                peaks.append(_peak())
+                peaks.append(peak())
             yield Message.from_dict(json.loads(line))
 
 
@@ -53,7 +49,7 @@ def _run(count: int) -> dict[str, Any]:
         path = Path(folder) / "in.jsonl"
         _write(path, count)
         report = asyncio.run(run_batch(Sender(), _messages(path, peaks), settings=BatchSettings(), times=times))
-    return {"sent": report.sent, "megabytes": _peak() - peaks[0]}
+    return {"sent": report.sent, "megabytes": peak() - peaks[0]}
 
 
 print(json.dumps(_run(int(sys.argv[1]))))  # noqa: T201 - its parent reads it

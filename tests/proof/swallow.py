@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 from typing import Any
 
 import httpx
 
 from deskim import AsyncDeskClient, DeskError
+from tests.proof.memory import peak
 from tests.proof.server import SDK_APP_ID, SECRET_KEY
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 async def _meet(desk: AsyncDeskClient, kind: str) -> dict[str, Any]:
     for _ in range(20):
         await desk.send_to_session("session", "warm up")
-    before, error = _peak(), None
+    before, error = peak(), None
     try:
         await desk.send_to_session("session", f"fault {kind}")
     except Exception as exc:  # noqa: BLE001 - which one is what this is about
         error = exc
     told = {"error": type(error).__name__, "is_desk_error": isinstance(error, DeskError)}
-    return {**told, "attempts": getattr(error, "attempts", 0), "megabytes": _peak() - before}
+    return {**told, "attempts": getattr(error, "attempts", 0), "megabytes": peak() - before}
 
 
 async def _run(url: str, lane: str, kind: str) -> dict[str, Any]:
