@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deskim._codec import _json, dump_body, dumps, dumps_plain, is_portable, loads, loads_reply
-from deskim._elements import Elem
+from deskim._elements import Elem, ImageElem, ImageInfo
 from deskim._messages import Message
 from deskim._protocol import encode_message
 from deskim.errors import MessageError
@@ -57,6 +57,15 @@ def test_every_message_has_the_same_bytes_with_and_without_orjson(
         patch.setattr(_json, "_fast_dumps", STDLIB)
         assert fast == _encoded(Message.from_dict(message.to_dict()))
     assert fast is None or message.to_dict() == json.loads(fast)
+
+
+@pytest.mark.parametrize("value", [1e-7, -(2**63) - 1, 2**80])
+def test_an_images_own_fields_of_any_number_are_written_alike(value: float) -> None:
+    """What an ImageInfo holds beyond the documented fields counts as the caller's own JSON, too."""
+    info = ImageInfo(type=1, size=None, width=0, height=0, url="", extra={"x": value})
+    body, portable = dump_body([ImageElem(uuid="", image_format=1, image_info_array=(info,))])
+    assert not portable
+    assert value == json.loads(dumps_plain(body, portable=portable))[0]["MsgContent"]["ImageInfoArray"][0]["x"]
 
 
 def _encoded(message: Message) -> bytes | None:

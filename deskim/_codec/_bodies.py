@@ -49,8 +49,8 @@ _CLASSES: dict[str, type] = {
     "TIMFileElem": FileElem,
     "TIMVideoFileElem": VideoFileElem,
 }
-#: Elements whose values orjson and json may write differently: floats, or JSON of the caller's own.
-_OPEN = frozenset({LocationElem, RawElem})
+#: Their values orjson and json may write differently: floats, or JSON of the caller's own (in an ImageInfo, too).
+_OPEN = frozenset({LocationElem, RawElem, ImageElem})
 
 
 @cache
