@@ -14,7 +14,6 @@ import asyncio
 import gc
 import itertools
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from benchmarks.client import peak_memory
 from deskim._batch import Batch, BatchSettings, Times, run_batch
 from deskim._messages import Message, SendResult
 
@@ -156,7 +156,7 @@ def measure_here(work: str, source: str, count: int) -> None:
     began = time.process_time()
     assert count == asyncio.run(_as_coroutine(WORKS[work](items)))
     cpu = (time.process_time() - began) / count * 1e6
-    print(json.dumps({"cpu": cpu, "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps({"cpu": cpu, "rss": peak_memory() / 2**20}))
 
 
 async def _as_coroutine(work: Awaitable[int]) -> int:

@@ -85,10 +85,10 @@ async def _window(tally: Tally, seconds: float) -> Figures:
     tally.recording = False
     latencies = sorted(tally.latencies) or [float("nan")]
     p50, p99 = (latencies[int(len(latencies) * share)] for share in (0.5, 0.99))
-    return Figures(done, errors, passed, cpu, p50, p99, _rss(), tally.first_error)
+    return Figures(done, errors, passed, cpu, p50, p99, peak_memory(), tally.first_error)
 
 
-def _rss() -> int:
+def peak_memory() -> int:
     """Return the most memory held so far; `getrusage` would tell the parent's, inherited at the fork."""
     with contextlib.suppress(OSError):
         return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024

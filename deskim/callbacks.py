@@ -85,7 +85,7 @@ class CallbackError(ValueError):
     def __init__(self, message: str = "", fault: Fault = Fault.MALFORMED) -> None:
         super().__init__(message, fault)
         self.fault = fault
-        self.status = _STATUS[fault]
+        self.status: int = _STATUS[fault]
 
     def __str__(self) -> str:
         """Return the message."""

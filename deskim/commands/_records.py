@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from attrs import evolve, field, frozen
 
@@ -45,7 +45,7 @@ class SessionRecord(OpenValue):
 class SessionRecords(Reply):
     """Hold one page of session records; ``total_count`` counts those of all pages."""
 
-    spellings = {"im_cdr_list": "IMCdrList"}  # noqa: RUF012 - a fact about the class, not a field
+    spellings: ClassVar[Mapping[str, str]] = {"im_cdr_list": "IMCdrList"}
 
     total_count: int | None = None
     im_cdr_list: tuple[SessionRecord, ...] = ()

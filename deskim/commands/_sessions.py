@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from attrs import field, frozen
 
 from deskim._checks import filled, flag, optional, whole
@@ -82,7 +85,7 @@ class ContactUser:
     repeatable = False
     reply = Contact
     # The page's table has these spellings; its sample ends both names in ID (1229/68947)
-    spellings = {"im_agent_user_id": "IMAgentUserId"}  # noqa: RUF012 - a fact about the class, not a field
+    spellings: ClassVar[Mapping[str, str]] = {"im_agent_user_id": "IMAgentUserId"}
 
     im_agent_user_id: str = field(validator=filled)
     client_user_id: str = field(validator=filled)

@@ -26,7 +26,7 @@ from deskim.errors import ConfigurationError
 
 __all__ = ["CallbackInbox", "Receipt"]
 
-logger = logging.getLogger("deskim")
+logger: Final = logging.getLogger("deskim")
 
 _OK: Final = 200
 _FAILED: Final = 500
