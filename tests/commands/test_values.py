@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from deskim import Card, RawElem, TextElem, commands
 from deskim._codec import Milliseconds, OpenValue, Seconds, dump_value, load_value
+from deskim.callbacks import InterfaceInvocation
 from deskim.commands import (
     ChatMessage,
     ChatMessages,
@@ -227,3 +228,9 @@ def test_a_question_may_be_asked_for_another_page() -> None:
     """The window and the user of a question stay, whatever page is asked for."""
     question = DescribeImCdrList(start_timestamp=NOON, end_timestamp=NOON, client_user_id="user45")
     assert (10, 5, "user45") == ((page := question.at(10, 5)).offset, page.limit, page.client_user_id)
+
+
+@pytest.mark.parametrize("body", [[], "text", 7])
+def test_a_body_that_is_no_object_goes_to_extra(body: Any) -> None:
+    """The invocation of a task's node keeps what it cannot read."""
+    assert {"Body": body} == load_value(InterfaceInvocation, {"Body": body}).extra
