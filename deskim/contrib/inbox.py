@@ -10,6 +10,7 @@ from typing import Any, Final, Self, TypeAlias
 
 from attrs import define, field
 
+from deskim._usersig import Secret
 from deskim.callbacks import (
     AssignHuman,
     CallbackError,
@@ -92,16 +93,18 @@ class CallbackInbox:
         capacity: int = 10_000,
         drain: float = 30.0,
     ) -> None:
+        self._token = Secret(token)
+        del token  # a traceback that shows locals must not show it
         if concurrency < 1 or capacity < 1:
             raise ConfigurationError("concurrency and capacity must be at least 1")
         self._on_event, self._on_unknown = on_event, on_unknown
         self._on_assign, self._on_invocation = on_assign, on_invocation
-        self._sdk_app_id, self._token = sdk_app_id, token
+        self._sdk_app_id = sdk_app_id
         self._answer_within, self._drain = answer_within, drain
         self._concurrency, self._capacity = concurrency, capacity
         self._seen = SeenRequests(max(capacity, 10_000))
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
-        self._workers: asyncio.Task[None] | None = None
+        self._workers: list[asyncio.Task[None]] = []
         self._open = 0
         self._empty = asyncio.Event()
         self._accepting = False
@@ -110,9 +113,9 @@ class CallbackInbox:
         return f"CallbackInbox(sdk_app_id={self._sdk_app_id})"
 
     async def __aenter__(self) -> Self:
-        if self._workers is not None:
+        if self._workers:
             raise ConfigurationError("a CallbackInbox lives once, in one application: make another one")
-        self._workers = asyncio.create_task(self._work_all(), name="deskim callbacks")
+        self._workers = [asyncio.create_task(self._work_all(), name="deskim callbacks")]
         self._accepting = True
         return self
 
@@ -127,10 +130,10 @@ class CallbackInbox:
 
     async def receive(self, raw_body: bytes, query: Mapping[str, str]) -> Receipt:
         """Return the answer to a request; call its ``sent()`` when the answer has gone out, and in any case."""
-        if self._workers is None:
+        if not self._workers:
             raise ConfigurationError("the CallbackInbox was not started: run the application with its lifespan")
         try:
-            callback = parse(raw_body, query, sdk_app_id=self._sdk_app_id, token=self._token)
+            callback = parse(raw_body, query, sdk_app_id=self._sdk_app_id, token=self._token.reveal())
         except CallbackError as error:
             return Receipt(error.status, decline(str(error)))
         if isinstance(callback, AssignHuman | InterfaceInvocation):
@@ -175,9 +178,7 @@ class CallbackInbox:
         while True:
             job = await self._jobs.get()
             try:
-                await job()
-            except Exception:
-                logger.exception("a handler of callbacks failed")
+                await _run(job)
             finally:
                 self._open -= 1
                 if not self._open:
@@ -194,6 +195,19 @@ class CallbackInbox:
             logger.warning("%d callbacks were not handled within %g s of shutting down", self._open, self._drain)
 
     async def _stop(self) -> None:
-        if self._workers is not None:
-            self._workers.cancel()
-            await asyncio.wait({self._workers})
+        for task in self._workers:
+            task.cancel()
+        await asyncio.wait(self._workers)
+
+
+async def _run(job: Job) -> None:
+    """Run a handler; what it fails with is logged, also a cancellation that is not ours: the next one runs."""
+    try:
+        await job()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        logger.exception("a handler of callbacks was cancelled")
+    except Exception:
+        logger.exception("a handler of callbacks failed")

@@ -87,6 +87,13 @@ def test_what_is_not_as_documented_is_kept() -> None:
     assert ("Session.Rated", {"New": [1], "MsgBody": "text"}) == (event.event, event.extra)
 
 
+def test_variables_that_are_no_object_are_kept() -> None:
+    """An API node whose Body is no object has no variables, and keeps what came."""
+    call = parse(b'{"CallbackCommand": "Chatbot.InterfaceInvocation", "Body": "x"}', QUERY, sdk_app_id=APP)
+    assert isinstance(call, InterfaceInvocation)
+    assert ({}, {"Body": "x"}) == (call.body, call.extra)
+
+
 @pytest.mark.parametrize("kind", [None, 7, "Desk.SomethingNew"])
 def test_a_kind_that_deskim_does_not_know_is_a_callback(kind: Any) -> None:
     """A callback of another kind has its fields in extra."""

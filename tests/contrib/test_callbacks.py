@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from traceback import TracebackException
 from typing import Any
 
 import httpx
@@ -15,11 +18,13 @@ from fastapi import FastAPI
 from deskim.callbacks import (
     MAX_BODY,
     AssignHuman,
+    CallbackError,
     InterfaceInvocation,
     SessionEvent,
     UnknownCallback,
     acknowledge,
     assign,
+    parse,
 )
 from deskim.contrib.aiohttp import add_callbacks
 from deskim.contrib.asgi import CallbackApp
@@ -45,6 +50,8 @@ class Bot:
         self.handled.append(event)
         if isinstance(event, SessionEvent) and event.text == "fail":
             raise RuntimeError("a bot's own mistake")
+        if isinstance(event, SessionEvent) and event.text == "be cancelled":
+            raise asyncio.CancelledError
 
     async def choose(self, callback: AssignHuman) -> bytes:
         await self.may_go.wait()
@@ -196,10 +203,11 @@ async def test_a_question_without_an_answer_is_asked_again(
 async def test_a_handler_that_fails_is_logged_and_the_next_one_runs(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
     """A bot's mistake ends one handler and nothing else."""
     async with over_asgi(bot.inbox(concurrency=1)) as tencent:
-        for text in ("fail", "go on"):
+        for text in ("fail", "be cancelled", "go on"):
             await tencent.user_says("s", text)
-    assert ["fail", "go on"] == [event.text for event in bot.handled]
+    assert ["fail", "be cancelled", "go on"] == [event.text for event in bot.handled]
     assert "a bot's own mistake" in caplog.text
+    assert "was cancelled" in caplog.text
 
 
 async def test_what_is_too_much_is_posted_again(bot: Bot) -> None:
@@ -356,9 +364,47 @@ async def test_an_application_that_cannot_start_says_why() -> None:
             raise AssertionError
 
 
+async def test_an_application_that_does_not_end_is_ended() -> None:
+    """An application that goes on after its shutdown does not keep the test."""
+    ended: list[str] = []
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        for phase in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{phase}.complete"})
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append("now")
+
+    async with FakeDesk().callbacks_to(endless):
+        pass
+    assert ["now"] == ended
+
+
+async def test_the_token_shows_nowhere(bot: Bot) -> None:
+    """Neither the inbox nor a traceback with local variables shows the token."""
+    inbox = bot.inbox(token="canary-of-a-token")
+    query = {"SdkAppid": str(APP), "Sign": "x", "RequestTime": "1"}
+    with pytest.raises(CallbackError) as caught:
+        parse(b"{}", query, sdk_app_id=APP, token="canary-of-a-token")
+    shown = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
+    frames = shown[shown.index("_parse.py") :]  # what comes before are the frames of this test
+    assert "canary" not in frames + repr(inbox) + repr(vars(inbox))
+
+
 async def test_httpx_needs_no_environment(monkeypatch: pytest.MonkeyPatch, bot: Bot) -> None:
     """A proxy of the environment is not asked about the machine itself."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     async with over_aiohttp(bot.inbox()) as tencent:
         assert 200 == (await tencent.session_begins("s")).status
     assert isinstance(tencent._http, httpx.AsyncClient)
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "aiohttp"])
+def test_a_missing_framework_is_named(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its framework, an adapter says what to install."""
+    monkeypatch.setitem(sys.modules, framework, None)
+    monkeypatch.delitem(sys.modules, f"deskim.contrib.{framework}")
+    with pytest.raises(ImportError, match=f"pip install {framework}"):
+        importlib.import_module(f"deskim.contrib.{framework}")
