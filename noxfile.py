@@ -56,6 +56,7 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "deskim", "--ignoreexternal")
+    session.run("ty", "check", "--python", session.virtualenv.location, "tests/typing")
 
 
 @nox.session(python=PYTHONS)
