@@ -24,6 +24,8 @@ class Tally:
 
     counts: dict[Delivery, int] = field(factory=lambda: dict.fromkeys(Delivery, 0))
     started: float = field(factory=time.monotonic)
+    earlier: int = 0
+    """How many an earlier run had sent."""
     _told: int = 0
 
     @property
@@ -39,6 +41,7 @@ class Tally:
     def count(self, line: int, outcome: Outcome) -> None:
         """Count one outcome."""
         self.counts[outcome.delivery] += 1
+        self.earlier += outcome.delivery is Delivery.SENT and outcome.result is None
         if outcome.message is None and isinstance(outcome.error, MessageError):
             complain(str(outcome.error))
         elif outcome.delivery is not Delivery.SENT:
@@ -55,11 +58,13 @@ class Tally:
     def summary(self) -> str:
         """Return the counts, the time and the rate in one line."""
         elapsed = time.monotonic() - self.started
-        named = ", ".join(
-            f"{self.counts[d]} {d.value.replace('_', ' ')}"
-            for d in (Delivery.SENT, Delivery.REJECTED, Delivery.NOT_SENT, Delivery.UNKNOWN)
-        )
-        return f"{named} in {elapsed:.1f} s ({self.total / max(elapsed, 1e-9):.0f}/s)"
+        rate = (self.total - self.earlier) / max(elapsed, 1e-9)
+        kinds = (Delivery.SENT, Delivery.REJECTED, Delivery.NOT_SENT, Delivery.UNKNOWN)
+        return f"{', '.join(map(self._named, kinds))} in {elapsed:.1f} s ({rate:.0f}/s)"
+
+    def _named(self, kind: Delivery) -> str:
+        text = f"{self.counts[kind]} {kind.value.replace('_', ' ')}"
+        return f"{text} ({self.earlier} by an earlier run)" if kind is Delivery.SENT and self.earlier else text
 
 
 @contextmanager

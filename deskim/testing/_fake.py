@@ -25,7 +25,7 @@ from ._signature import Identity
 from ._state import DeskState, Recent, Sessions
 from ._streams import SeenStream
 
-_DEMO_KEY = "a made-up key, known to every reader of deskim"
+_DEMO_KEY = "0123456789abcdef" * 4  # made up, in the form that the console shows
 
 
 def _not_negative(_: object, setting: Attribute[Any], value: Any) -> None:

@@ -223,7 +223,7 @@ def test_the_fake_in_this_process(deskim: Deskim) -> None:
 
 async def _send_some(base_url: str) -> None:
     """Send until a fake that is just starting has taken enough."""
-    settings = {"secret_key": "a made-up key, known to every reader of deskim", "base_url": base_url}
+    settings = {"secret_key": "0123456789abcdef" * 4, "base_url": base_url}
     async with AsyncDeskClient(1400000000, **settings) as client:
         message = Message.to_session("s", "hello")
         for _ in range(30):
