@@ -124,9 +124,9 @@ class MessageStream:
 
     def _check(self, text: object) -> None:
         self._started()
-        self._raise_failure()
         if not isinstance(text, str):
             raise MessageError(f"a stream takes text, not {shown(text)}")
+        self._raise_failure(text)
         if self._ending:
             raise MessageError("the stream is finished: write to another one, or send a message")
         self._count(len(text.encode("utf-8", "replace")))
@@ -140,8 +140,12 @@ class MessageStream:
             )
         self._size = size
 
-    def _raise_failure(self) -> None:
+    def _raise_failure(self, text: str = "") -> None:
+        """Raise what has happened; the first time, with the text of the writer who hears of it as unsent."""
         if self._failure is not None:
+            if not self._told:
+                self._waiting.add(text)
+                self._failure.unsent += self._waiting.take(self._waiting.size)
             self._told = True
             raise self._failure
         if self._started().done():

@@ -136,7 +136,7 @@ class StreamError(DeskError):
     :ivar msg_key: the key of the message, where Desk gave one.
     :ivar delivered: the text that is surely with the user.
     :ivar uncertain: the text of the piece that failed, where it may have been taken.
-    :ivar unsent: the text that was written and surely not taken.
+    :ivar unsent: the text that was written and surely not taken, that of the ``write`` that raised included.
     """
 
     msg_key: str | None = None

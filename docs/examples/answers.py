@@ -41,10 +41,12 @@ async def hand_over(desk: AsyncDeskClient, session_id: str) -> None:
 
 
 async def stream(desk: AsyncDeskClient, event: SessionEvent) -> None:
-    """Stream the answer; what a broken stream did not bring goes as an ordinary message."""
+    """Stream the answer; what a broken stream did not bring goes as an ordinary message, with what was yet to come."""
+    source = tokens(event.text)
     try:
         async with desk.stream_to_session(event.session_id) as answer:
-            await answer.write_all(tokens(event.text))
+            await answer.write_all(source)
     except StreamError as broken:
-        if broken.unsent:
-            await desk.send_to_session(event.session_id, broken.unsent)
+        rest = broken.unsent + "".join([token async for token in source])
+        if rest:
+            await desk.send_to_session(event.session_id, rest)

@@ -297,12 +297,12 @@ async def test_a_lost_reply_ends_the_stream_with_what_is_known(account: Account)
 
 
 async def test_a_refused_piece_is_surely_not_with_the_user(account: Account) -> None:
-    """Where Desk said no, nothing is uncertain."""
+    """Where Desk said no, nothing is uncertain; the text of the write that hears of it is unsent, too."""
     account.failures[2] = SessionNotFoundError("over", code=141005, info="ended")
     with pytest.raises(StreamError, match="4 characters") as caught:
         await write(account, "one ", "two", "three")
     error = caught.value
-    assert ("one ", "", "two", 141005, "ended") == (
+    assert ("one ", "", "twothree", 141005, "ended") == (
         error.delivered,
         error.uncertain,
         error.unsent,
