@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deskim._checks import json_mapping
+from deskim._checks import json_mapping, shown
 from deskim._codec import dumps
 from deskim.errors import MessageError
 
@@ -18,8 +18,14 @@ def acknowledge() -> bytes:
 def assign(*agent_ids: str, agent_group_id: int | None = None) -> bytes:
     """Return the answer to :class:`AssignHuman`: these agents, or somebody of this group (1229/68988).
 
-    Raises ``MessageError`` where neither is given.
+    Raises ``MessageError`` where neither is given, and for what is no agent's id or no group's.
     """
+    given: tuple[object, ...] = agent_ids
+    for agent_id in given:
+        if not isinstance(agent_id, str) or not agent_id:
+            raise MessageError(f"assign takes agents' ids one by one, not {shown(agent_id)}")
+    if agent_group_id is not None and type(agent_group_id) is not int:
+        raise MessageError(f"agent_group_id must be a whole number, not {shown(agent_group_id)}")
     if not agent_ids and agent_group_id is None:
         raise MessageError("name at least one agent, or a group of agents")
     group = {} if agent_group_id is None else {"AgentGroupId": agent_group_id}

@@ -166,7 +166,7 @@ class CallbackInbox:
 
     async def _ask(self, callback: AssignHuman | InterfaceInvocation) -> bytes:
         if isinstance(callback, AssignHuman):
-            return acknowledge() if self._on_assign is None else await self._on_assign(callback)
+            return acknowledge() if self._on_assign is None else _checked(await self._on_assign(callback))
         return acknowledge() if self._on_invocation is None else answer(await self._on_invocation(callback))
 
     async def _work_all(self) -> None:
@@ -198,6 +198,12 @@ class CallbackInbox:
         for task in self._workers:
             task.cancel()
         await asyncio.wait(self._workers)
+
+
+def _checked(reply: object) -> bytes:
+    if not isinstance(reply, bytes):
+        raise TypeError(f"on_assign must return what deskim.callbacks.assign makes, not {type(reply).__name__}")
+    return reply
 
 
 async def _run(job: Job) -> None:

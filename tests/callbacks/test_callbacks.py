@@ -262,6 +262,13 @@ def test_an_assignment_names_somebody() -> None:
         callbacks.assign()
 
 
+@pytest.mark.parametrize("wrong", [{"agent_ids": [["a", "b"]]}, {"agent_ids": [""]}, {"agent_group_id": "3067"}])
+def test_an_assignment_takes_ids(wrong: dict[str, Any]) -> None:
+    """A list in the place of an id, an empty id and a group as text are refused, not sent."""
+    with pytest.raises(MessageError, match="not"):
+        callbacks.assign(*wrong.get("agent_ids", ()), agent_group_id=wrong.get("agent_group_id"))
+
+
 def test_an_answer_is_json() -> None:
     """Values that JSON cannot say are refused."""
     with pytest.raises(MessageError):

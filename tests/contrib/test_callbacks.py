@@ -200,6 +200,18 @@ async def test_a_question_without_an_answer_is_asked_again(
     assert "callback failed" in caplog.text
 
 
+async def test_an_assignment_that_is_none_is_no_answer(bot: Bot, over: Over, caplog: pytest.LogCaptureFixture) -> None:
+    """A handler that returns an agent's id instead of what assign makes fails as any other, and the log says how."""
+
+    async def choose(_: AssignHuman) -> Any:
+        return "test_agent@qq.com"
+
+    async with over(bot.inbox(on_assign=choose)) as tencent:
+        delivery = await tencent.ask_for_agent("s")
+    assert 500 == delivery.status
+    assert "on_assign must return what deskim.callbacks.assign makes, not str" in caplog.text
+
+
 async def test_a_handler_that_fails_is_logged_and_the_next_one_runs(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
     """A bot's mistake ends one handler and nothing else."""
     async with over_asgi(bot.inbox(concurrency=1)) as tencent:
