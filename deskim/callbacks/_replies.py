@@ -20,10 +20,8 @@ def assign(*agent_ids: str, agent_group_id: int | None = None) -> bytes:
 
     Raises ``MessageError`` where neither is given, and for what is no agent's id or no group's.
     """
-    given: tuple[object, ...] = agent_ids
-    for agent_id in given:
-        if not isinstance(agent_id, str) or not agent_id:
-            raise MessageError(f"assign takes agents' ids one by one, not {shown(agent_id)}")
+    for agent_id in agent_ids:
+        _check_id(agent_id)
     if agent_group_id is not None and type(agent_group_id) is not int:
         raise MessageError(f"agent_group_id must be a whole number, not {shown(agent_group_id)}")
     if not agent_ids and agent_group_id is None:
@@ -43,6 +41,11 @@ def answer(body: Mapping[str, Any]) -> bytes:
 def decline(info: str = "") -> bytes:
     """Return the answer that says that a callback was not taken; ``info`` is shown to Tencent."""
     return dumps({"ActionStatus": "FAIL", "ErrorInfo": info, "ErrorCode": 1})
+
+
+def _check_id(agent_id: object) -> None:
+    if not isinstance(agent_id, str) or not agent_id:
+        raise MessageError(f"assign takes agents' ids one by one, not {shown(agent_id)}")
 
 
 def _reply(fields: Mapping[str, Any]) -> bytes:
