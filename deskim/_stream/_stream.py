@@ -18,7 +18,7 @@ from deskim._checks import shown
 from deskim._stream._waiting import MAX_PIECE, Waiting
 from deskim._stream._writing import Writing
 from deskim.commands import Command, StreamKey
-from deskim.errors import Delivery, DeskError, MessageError, MessageTooLargeError, StreamError
+from deskim.errors import Delivery, DeskError, MessageError, MessageTooLargeError, ReplyError, StreamError
 
 MAX_WAITING: Final = 16_000
 """How many characters may wait to be sent before a writer has to wait."""
@@ -217,7 +217,9 @@ class MessageStream:
             failure = self._broken(error, text, silence)
         else:
             self._delivered.append(text)
-            return
+            if last or self._msg_key:
+                return
+            failure = self._broken(_keyless(), "", silence)
         raise failure
 
     async def _bridge(self) -> None:
@@ -234,7 +236,7 @@ class MessageStream:
 
     def _take_key(self, reply: StreamKey) -> None:
         if self._msg_key is None:
-            self._msg_key = reply.msg_key
+            self._msg_key = reply.msg_key or None
 
     def _broken(self, error: DeskError, text: str, silence: float) -> StreamError:
         delivered = "".join(self._delivered)
@@ -254,6 +256,11 @@ class MessageStream:
             return
         with contextlib.suppress(DeskError):  # Desk ends it by itself
             await self._make_call("", last=True)
+
+
+def _keyless() -> ReplyError:
+    text = "Desk answered without a MsgKey: another piece would begin another message"
+    return ReplyError(text, delivery=Delivery.SENT)
 
 
 def _explained(error: DeskError, delivered: int, silence: float) -> str:

@@ -427,14 +427,16 @@ async def test_markdown_stays_under_its_limit(account: Account) -> None:
     assert "字" * 40_000 + "." == account.text
 
 
-async def test_a_reply_without_a_key_still_streams(account: Account) -> None:
-    """Where Desk gives no MsgKey, the pieces go on without one."""
-    account.key = None
-    async with account.stream() as stream:
-        await stream.write("one")
-        await asyncio.sleep(1)
-        await stream.write("two")
-    assert ("onetwo", None) == (account.text, stream.msg_key)
+@pytest.mark.parametrize("key", [None, ""])
+async def test_a_reply_without_a_key_ends_the_stream(account: Account, key: str | None) -> None:
+    """Another piece without the key would begin another message: what was shown is told, nothing is doubled."""
+    account.key = key
+    with pytest.raises(StreamError, match="without a MsgKey") as caught:  # noqa: PT012 - the block itself raises
+        async with account.stream() as stream:
+            await stream.write("one")
+            await asyncio.sleep(1)
+            await stream.write("two")
+    assert ("one", "one", "two") == (account.text, caught.value.delivered, caught.value.unsent)
 
 
 @pytest.mark.parametrize(
