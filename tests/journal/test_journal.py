@@ -52,8 +52,11 @@ class Bench:
         db.close()
         return found
 
-    def now_on_disk(self) -> dict[Any, str]:
+    async def now_on_disk(self) -> dict[Any, str]:
         """Return what a kill at this moment would leave, while another has the file open."""
+        return await asyncio.to_thread(self._copied_rows)
+
+    def _copied_rows(self) -> dict[Any, str]:
         copied = Bench(self.path.with_name("copy"))
         for end in ("", "-wal"):
             Path(f"{copied.path}{end}").write_bytes(Path(f"{self.path}{end}").read_bytes())
@@ -224,8 +227,8 @@ async def test_an_item_is_on_disk_before_it_is_sent(bench: Bench) -> None:
     """Whoever kills the process during the send finds it as being sent."""
     states = list[str]()
 
-    def look(message: Message, _: int) -> None:
-        states.append(bench.now_on_disk()[int(text_of(message))])
+    async def look(message: Message, _: int) -> None:
+        states.append((await bench.now_on_disk())[int(text_of(message))])
 
     await bench.run(FakeSender(look), messages(5), concurrency=1)
 
@@ -240,7 +243,7 @@ async def test_a_held_item_is_on_disk_as_not_sent_until_it_is_tried(bench: Bench
     async def sleep(seconds: float) -> None:
         if seconds:
             await asyncio.sleep(0.2)  # more than a result may linger
-            states.extend(bench.now_on_disk().values())
+            states.extend((await bench.now_on_disk()).values())
         await real(seconds)
 
     bench.time.sleep = sleep  # type: ignore[method-assign]
