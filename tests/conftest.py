@@ -13,10 +13,18 @@ settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 
+LOOP = os.environ.get("DESKIM_TEST_LOOP", "asyncio")
+
+
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    """Run asynchronous tests on asyncio, in its debug mode."""
-    return "asyncio", {"debug": True}
+    """Run asynchronous tests in debug mode, on the loop that DESKIM_TEST_LOOP names: asyncio's or uvloop's."""
+    return "asyncio", {"debug": True, "use_uvloop": {"asyncio": False, "uvloop": True}[LOOP]}
+
+
+def pytest_report_header() -> str:
+    """Tell which loop it is."""
+    return f"event loop: {LOOP}"
 
 
 @pytest.fixture(autouse=True)

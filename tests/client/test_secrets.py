@@ -151,7 +151,8 @@ async def test_no_log_shows_a_secret(lane: str, signature_in: str, said: Callabl
             async with asyncio.timeout(0.05):
                 await client.send_to_session("session", "cancelled")
     assert [] == Canary.found(said())
-    assert "asyncio" in said()
+    loop = asyncio.get_running_loop()
+    assert "asyncio" in said() or not isinstance(loop, asyncio.BaseEventLoop)  # uvloop tells less
     if lane != "own":
         assert f"{lane} HTTP Request: POST" in said()
         assert (signature_in == "url") == ("usersig=***" in said())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -47,6 +48,11 @@ class Peer:
         with contextlib.suppress(ConnectionError):
             while await self.reader.read(65536):
                 pass
+
+    def cut(self) -> None:
+        """End the sending side of the socket below TLS, which says no goodbye then."""
+        with socket.fromfd(self.writer.get_extra_info("socket").fileno(), socket.AF_INET, socket.SOCK_STREAM) as raw:
+            raw.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         self.writer.transport.abort()

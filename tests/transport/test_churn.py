@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def anyio_backend() -> str:
+def anyio_backend(anyio_backend: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     """Leave asyncio's debug mode, which makes ten seconds out of one."""
-    return "asyncio"
+    return "asyncio", anyio_backend[1] | {"debug": False}
 
 
 async def test_churn(make_transport: MakeTransport) -> None:

@@ -138,8 +138,7 @@ async def test_read_to_close_over_tls(
         await peer.request()
         await peer.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
         if peer.number > 1:
-            raw = peer.writer.transport.get_extra_info("socket")
-            raw.shutdown(socket.SHUT_WR)
+            peer.cut()
             await peer.gone()
 
     transport = make_transport(verify=client_context)

@@ -86,9 +86,10 @@ async def test_newest_idle_connection_first(make_transport: MakeTransport) -> No
         tasks = [start(transport, server) for _ in range(2)]
         gates = [(await gate.next())[1] for _ in tasks]
         last = numbers[-1]
-        for task, go in zip(tasks, gates, strict=True):
-            go.set_result(None)
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED) if task is tasks[0] else await task
+        gates[0].set_result(None)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        gates[1].set_result(None)
+        await asyncio.wait(tasks)
         for _ in range(3):
             task = start(transport, server)
             (await gate.next())[1].set_result(None)
@@ -415,6 +416,8 @@ async def test_ipv6(make_transport: MakeTransport) -> None:
 async def test_all_addresses_are_tried(make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host is reached by the first of its addresses that answers."""
     loop = asyncio.get_running_loop()
+    if not isinstance(loop, asyncio.BaseEventLoop):
+        pytest.skip("uvloop looks addresses up by itself, where no test can name them")
     transport = make_transport()
     async with serve(answer) as server:
 
