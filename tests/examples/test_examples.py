@@ -157,6 +157,29 @@ async def test_the_export_writes_every_conversation() -> None:
     ]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_broadcast_that_was_stopped_goes_on(number: signal.Signals, tmp_path: Path) -> None:
+    """A broadcast that is stopped tells how far it came; run again, it sends the rest, and nobody hears twice."""
+    desk, users = FakeDesk(), [f"user{index}" for index in range(300)]
+    table = tmp_path / "users.csv"
+    table.write_text("user,name\n" + "".join(f"{user},{user.title()}\n" for user in users), encoding="utf-8")
+    async with serving(desk) as environment:
+        environment["DESKIM_CUSTOMER_SERVICE_ACCOUNT"] = "@shop"
+        async with running(environment, "broadcast.py", str(table)) as process:
+            await until(lambda: len(desk.messages) > 20, process)
+            process.send_signal(number)
+            output, complaints = await process.communicate()
+        assert (130, b"") == (process.returncode, complaints)
+        assert b"0 unknown; stopped at item" in output
+        sent = int(output.split()[0])
+        assert sent < len(users)
+        async with running(environment, "broadcast.py", str(table)) as process:
+            output, complaints = await process.communicate()
+    assert (0, b"") == (process.returncode, complaints)
+    assert f"300 sent, 0 rejected, 0 not sent, 0 unknown; {sent} were settled by earlier runs\n".encode() == output
+    assert users == sorted((message.to_account for message in desk.messages), key=users.index)
+
+
 async def test_a_cancelled_stream_leaves_a_healthy_pool() -> None:
     """Over a socket, streams that are cancelled in the middle are finished, and the client goes on sending."""
     desk = FakeDesk()
