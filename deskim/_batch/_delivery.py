@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from deskim._messages import Outcome, SendResult
 from deskim.errors import Delivery, DeskError
@@ -11,6 +12,11 @@ from ._halt import GivenUpError, Halt
 from ._job import Job, can_wait, shows_outage
 from ._outage import Outage, pause_after
 from ._settings import BatchSettings, Record, Sender, Times
+
+TRIES_ALONE: Final = 3
+"""How often an item of unknown outcome is tried while the others get through."""
+TRIES_IN_A_ROW: Final = 6
+"""How often it is tried while there are no others."""
 
 
 class Deliverer:
@@ -116,8 +122,8 @@ class Deliverer:
     def _failed(self, job: Job, error: DeskError, began: float, *, probe: bool) -> Outcome | None:
         now = self._times.clock()
         job.note(error, began, now)
-        self._judge_line(error, now, probe=probe)
-        if not can_wait(error) or not job.repeatable(self.wall(), self._settings.dedup_window):
+        self._judge_line(job, error, now, probe=probe)
+        if not self._may_wait(job, error) or not job.repeatable(self.wall(), self._settings.dedup_window):
             return job.failed(error)
         if now - job.failing_since >= self._settings.max_outage:
             if self.outage.given_up(now):
@@ -128,12 +134,22 @@ class Deliverer:
             job.on_disk = False
         return None
 
-    def _judge_line(self, error: DeskError, now: float, *, probe: bool) -> None:
+    def _may_wait(self, job: Job, error: DeskError) -> bool:
+        """Tell whether the item may be held; one that fails alone, with no answer that says why, is told of soon."""
+        if can_wait(error):
+            return True
+        if not shows_outage(error):
+            return False
+        job.alone += self.outage.failures == 1  # something got through since the failure before
+        return self.outage.common or (job.alone < TRIES_ALONE and self.outage.failures < TRIES_IN_A_ROW)
+
+    def _judge_line(self, job: Job, error: DeskError, now: float, *, probe: bool) -> None:
         """Take in what a failure says about the connection and the service."""
         if not shows_outage(error):
             if error.delivery is Delivery.REJECTED:
                 self.outage.got_through(probe=probe)
-        elif probe:
+            return
+        # an answer of unknown outcome may be its message's own fault: it takes more of them
+        self.outage.failed(job.index, now, 2 if can_wait(error) else max(2, self._settings.concurrency))
+        if probe:
             self.outage.probe_failed(now, error.retry_after)
-        else:  # an answer of unknown outcome may be its message's own fault: it takes more of them
-            self.outage.failed(now, 2 if can_wait(error) else max(2, self._settings.concurrency))

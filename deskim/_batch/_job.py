@@ -25,6 +25,7 @@ class Job:
     :ivar resent: whether it was sent again after such an attempt.
     :ivar on_disk: whether the journal holds it as being sent.
     :ivar failures: how many sends failed, and ``failing_since`` when the first of them did.
+    :ivar alone: how many of them failed while other items got through.
     """
 
     index: int
@@ -35,6 +36,7 @@ class Job:
     attempts: int = 0
     failures: int = 0
     failing_since: float = 0.0
+    alone: int = 0
     error: DeskError | None = None
 
     def note(self, error: DeskError, began: float, now: float) -> None:

@@ -26,21 +26,25 @@ class Outage:
     :ivar limit: how long nothing may get through before it is given up, in seconds.
     :ivar held: whether items wait; the one who has the ``turn`` may probe.
     :ivar failures: how many answers in a row may be its signs.
+    :ivar common: whether they are those of several items.
     """
 
     limit: float
     held: bool = False
     failures: int = 0
+    common: bool = False
     turn: asyncio.Lock = field(factory=asyncio.Lock)
     _since: float = 0.0
+    _first: int = 0
     _probes: int = 0
     _resume_at: float = 0.0
 
-    def failed(self, now: float, needed: int) -> None:
-        """Count a failure that may be the sign of an outage; ``needed`` of them in a row begin a hold."""
+    def failed(self, item: int, now: float, needed: int) -> None:
+        """Count an item's failure that may be the sign of an outage; ``needed`` of them in a row begin a hold."""
         if not self.failures:
-            self._since = now
+            self._since, self._first = now, item
         self.failures += 1
+        self.common = self.common or item != self._first
         if (self.failures >= needed or not self.limit) and not self.held:
             self.held, self._probes = True, 0
             self.probe_failed(now)
@@ -53,7 +57,7 @@ class Outage:
     def got_through(self, *, probe: bool) -> None:
         """Note an answer that shows that sending works; only a probe's ends a hold."""
         if probe or not self.held:
-            self.held, self.failures = False, 0
+            self.held, self.failures, self.common = False, 0, False
 
     def wait(self, now: float) -> float:
         """Return how long to wait for the next probe, in seconds."""

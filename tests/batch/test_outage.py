@@ -12,7 +12,7 @@ from deskim._batch._halt import Halt
 from deskim._batch._job import Job
 from deskim._batch._outage import Outage, pause_after
 from deskim._messages import Message, Outcome
-from deskim.errors import ConnectionFailedError, Delivery, DeskError, from_code
+from deskim.errors import ConnectionFailedError, Delivery, DeskError, ReplyError, RetryKind, from_code
 from tests.batch.stand_ins import (
     FakeSender,
     FakeTime,
@@ -139,8 +139,8 @@ async def test_the_pause_that_desk_asks_for_is_kept() -> None:
 async def test_a_late_answer_does_not_end_the_hold() -> None:
     """Only the probe's success lifts the hold; a request from before it that succeeds late proves nothing."""
     outage = Outage(300.0)
-    outage.failed(0.0, 2)
-    outage.failed(0.5, 2)
+    outage.failed(0, 0.0, 2)
+    outage.failed(1, 0.5, 2)
 
     outage.got_through(probe=False)
 
@@ -153,7 +153,7 @@ def test_a_success_ends_a_suspicion() -> None:
     """Failures count as an outage only when nothing got through between them."""
     outage = Outage(300.0)
     for _ in range(5):
-        outage.failed(0.0, 2)
+        outage.failed(0, 0.0, 2)
         outage.got_through(probe=False)
 
     assert not outage.held
@@ -206,15 +206,111 @@ async def test_a_refusal_after_a_lost_reply_leaves_the_item_unknown() -> None:
     assert (141005, True) == (report.failures[0].error.code, report.failures[0].resent)  # type: ignore[union-attr]
 
 
-async def test_many_lost_replies_in_a_row_hold_the_batch() -> None:
-    """A gateway that answers 502 to everything costs about as many items as there are workers, not the batch."""
+def unavailable() -> ReplyError:
+    """Return the error of a gateway whose service is gone."""
+    return ReplyError("HTTP 502", retry=RetryKind.TRANSIENT)
+
+
+@pytest.mark.parametrize("error", [lost, unavailable])
+@pytest.mark.parametrize("concurrency", [2, 8, 32])
+async def test_what_an_outage_catches_is_sent_inside_the_window(concurrency: int, error: Any) -> None:
+    """A minute of unknown outcomes leaves none: the items wait, and go out again with what is known of them."""
     time = FakeTime()
-    line = Line(time, 1.0, 60.0, lost)
+    line = Line(time, 1.0, 60.0, error)
+    began = time.wall() + 0.9
+    outcomes = list[Outcome]()
+
+    report = await send(line.sender, messages(400), time, on_outcome=outcomes.append, concurrency=concurrency)
+
+    assert {"sent": 400} == counts(report)
+    assert concurrency == sum(o.resent for o in outcomes)
+    assert len(line.in_vain) <= 2 * concurrency + 8
+    assert all(first >= began for _, first in line.sender.calls if first is not None)
+
+
+async def test_what_an_outage_catches_is_unknown_when_the_window_closes() -> None:
+    """An outage longer than the window costs what was under way, and what the probes tried too long before its end."""
+    time = FakeTime()
+    line = Line(time, 1.0, 150.0, lost)
 
     report = await send(line.sender, messages(400), time, concurrency=8)
 
-    assert report.sent + report.unknown == 400
-    assert 8 <= report.unknown <= 8 * 2 + 8
+    assert {"sent": 392, "unknown": 8} == counts(report)
+    assert None is report.stop_reason
+
+
+async def test_an_outage_of_unknown_outcomes_stops_after_max_outage() -> None:
+    """The last reason stands in the report; held items that no probe tried are not sent."""
+    time = FakeTime()
+    line = Line(time, 1.0, 10_000.0, lost)
+
+    report = await send(line.sender, messages(1000), time, concurrency=4)
+
+    assert "nothing got through for 300 s, the last time because: timed out" == report.stop_reason
+    assert 40 == report.sent
+    assert 4 < report.unknown < 4 + 200 / 15 + 1
+
+
+async def test_an_item_that_fails_alone_is_told_of_soon() -> None:
+    """Its own poison costs three tries and some seconds, and the others do not wait."""
+    time = FakeTime()
+
+    async def answer(message: Message) -> DeskError | None:
+        await time.sleep(0.1)
+        return unavailable() if text_of(message) == "0" else None
+
+    sender = FakeSender(lambda m, _: answer(m))
+    report = await send(sender, messages(800), time, concurrency=8)
+
+    assert {"sent": 799, "unknown": 1} == counts(report)
+    assert (3, True) == (report.failures[0].attempts, report.failures[0].resent)
+    assert time.now - 1000.0 < 15.0
+
+
+@pytest.mark.parametrize("last", [False, True])
+async def test_a_poisonous_item_without_others_ends_before_the_window(last: bool) -> None:  # noqa: FBT001 - a case
+    """With nothing else to compare it with, it gets half a minute, be it the only one under way or the last."""
+    time = FakeTime()
+    sender = FakeSender(lambda m, _: unavailable() if text_of(m) == ("9" if last else "0") else None)
+
+    report = await send(sender, messages(10), time, concurrency=8 if last else 1)
+
+    assert {"sent": 9, "unknown": 1} == counts(report)
+    assert (6, None) == (report.failures[0].attempts, report.stop_reason)
+    assert 30.0 <= time.now - 1000.0 < 50.0
+
+
+async def test_one_worker_loses_one_item_to_a_long_outage() -> None:
+    """Its first item may be at fault; from the second on it is an outage, which the items wait out."""
+    time = FakeTime()
+    line = Line(time, 1.0, 120.0, lost)
+
+    report = await send(line.sender, messages(100), time, concurrency=1)
+
+    assert {"sent": 99, "unknown": 1} == counts(report)
+
+
+async def test_without_a_window_nothing_is_held_that_may_have_arrived() -> None:
+    """Whoever allows no repetition learns of each item at once."""
+    sender = FakeSender(by_number({3: lost}))
+
+    report = await send(sender, messages(10), dedup_window=0.0)
+
+    assert ({"sent": 9, "unknown": 1}, 10) == (counts(report), len(sender.calls))
+
+
+async def test_a_service_that_comes_back_in_fits_and_starts_loses_nothing() -> None:
+    """Items of an outage are not taken for poison when every third call fails after it."""
+    time = FakeTime()
+    turn = itertools.count()
+
+    async def answer() -> DeskError | None:
+        await time.sleep(0.1)
+        return lost() if time.now < 1040.0 or (time.now < 1060.0 and not next(turn) % 3) else None
+
+    report = await send(FakeSender(lambda *_: answer()), messages(400), time, concurrency=8)
+
+    assert {"sent": 400} == counts(report)
 
 
 async def test_a_stop_lets_go_of_held_items() -> None:
