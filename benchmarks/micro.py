@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from benchmarks.client import WITHOUT_FAST
@@ -45,7 +46,7 @@ def _texts(dumps: Callable[[Any], bytes]) -> tuple[Encode, Encode]:
         body = [{"MsgType": "TIMTextElem", "MsgContent": {"Text": elem.text}}]
         return dumps({"SessionId": message.session_id, "MsgRandom": message.msg_random, "MsgBody": body})
 
-    return lambda: encode_message(message, None), by_hand
+    return partial(encode_message, message, None), by_hand
 
 
 def _cards(dumps: Callable[[Any], bytes]) -> tuple[Encode, Encode]:

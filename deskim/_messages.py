@@ -181,8 +181,7 @@ class Message:
 
         Raises ``MessageError`` where an element that was read holds what JSON cannot say.
         """
-        body, _ = dump_body(self.elements)
-        return {**wire_fields(self, body), **({} if self.key is None else {"Key": self.key})}
+        return {**wire_fields(self), **({} if self.key is None else {"Key": self.key})}
 
     @classmethod
     def from_dict(cls, wire: Mapping[str, Any]) -> Message:
@@ -212,9 +211,9 @@ def _given(value: object, name: str) -> Any:
     return value
 
 
-def wire_fields(message: Message, body: list[Any], sender: str | None = None) -> dict[str, Any]:
+def wire_fields(message: Message, sender: str | None = None) -> dict[str, Any]:
     """Return the fields of a message in the order of Tencent's page (1229/68821); ``sender`` where it names none."""
-    number = message.msg_random
+    number, body = message.msg_random, dump_body(message.elements)
     if message.session_id is not None:
         fields: dict[str, Any] = {"SessionId": message.session_id, "MsgRandom": number, "MsgBody": body}
     else:

@@ -112,7 +112,7 @@ def test_subclasses_of_numbers_and_text_become_plain() -> None:
     assert expected == plain(values)
     assert [float, int, str, bool] == [type(v) for v in plain(values)["k"][:4]]
     assert expected == json.loads(dumps(values))
-    body, _ = dump_body([LocationElem("here", _Float(1.5), 2)])
+    body = dump_body([LocationElem("here", _Float(1.5), 2)])
     assert (1.5, float, int) == (
         body[0]["MsgContent"]["Latitude"],
         type(body[0]["MsgContent"]["Latitude"]),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deskim._codec import _json, dump_body, dumps, dumps_plain, is_portable, loads, loads_reply
-from deskim._elements import Elem, ImageElem, ImageInfo
+from deskim import _protocol
+from deskim._codec import _bodies, _json, dumps, dumps_plain, is_portable, loads, loads_reply
+from deskim._elements import CustomElem, Elem, ImageElem, ImageInfo, LocationElem, RawElem, TextElem
 from deskim._messages import Message
 from deskim._protocol import encode_message
 from deskim.errors import MessageError
@@ -51,29 +53,44 @@ def test_every_message_has_the_same_bytes_with_and_without_orjson(
         cloud_custom_data=cloud_custom_data,
         exclude_from_user_resp_timeout=exclude,
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_json, "_fast_dumps", orjson.dumps)
-        fast = _encoded(message)
-        patch.setattr(_json, "_fast_dumps", STDLIB)
-        assert fast == _encoded(Message.from_dict(message.to_dict()))
+    fast, plain = (_encoded(message, encoder) for encoder in (orjson.dumps, STDLIB))
+    assert fast == plain == _encoded(Message.from_dict(message.to_dict()), STDLIB)
     assert fast is None or message.to_dict() == json.loads(fast)
 
 
-@pytest.mark.parametrize("value", [1e-7, -(2**63) - 1, 2**80])
-def test_an_images_own_fields_of_any_number_are_written_alike(value: float) -> None:
-    """What an ImageInfo holds beyond the documented fields counts as the caller's own JSON, too."""
-    info = ImageInfo(type=1, size=None, width=0, height=0, url="", extra={"x": value})
-    body, portable = dump_body([ImageElem(uuid="", image_format=1, image_info_array=(info,))])
-    assert not portable
-    assert value == json.loads(dumps_plain(body, portable=portable))[0]["MsgContent"]["ImageInfoArray"][0]["x"]
+IMAGE = ImageInfo(type=1, size=None, width=0, height=0, url="", extra={"x": 2**80})
 
 
-def _encoded(message: Message) -> bytes | None:
-    try:
-        return encode_message(message, None)
-    except MessageError as error:
-        assert "Desk allows 12,288" in str(error)  # noqa: PT017 - drawn messages may be that large
-        return None
+@pytest.mark.parametrize(
+    "elem",
+    [
+        TextElem("a", extra={"N": 2**63}),
+        TextElem("a", extra={"N": 1e-7}),
+        LocationElem("a", 1e-7, 0),
+        RawElem("New", [-(2**63) - 1]),
+        CustomElem("a", desc="b"),
+        ImageElem(uuid="", image_format=1, image_info_array=(IMAGE,)),
+    ],
+    ids=str,
+)
+def test_numbers_that_the_encoders_write_differently_are_written_alike(elem: Elem) -> None:
+    """Floats in exponent notation and integers beyond 64 bits are written by the standard library alone."""
+    message = Message.to_session("s", TextElem("b"), elem, TextElem("c"), msg_random=7)
+    assert _encoded(message, STDLIB) == _encoded(message, orjson.dumps)
+    assert message.to_dict() == json.loads(_encoded(message, orjson.dumps) or b"")
+
+
+def _encoded(message: Message, encoder: Callable[[object], bytes]) -> bytes | None:
+    """Encode a message with one of the encoders; return nothing where it is too large."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_json, "_fast_dumps", encoder)
+        for room in (_bodies, _protocol):
+            patch.setattr(room, "dumps_text", encoder)
+        try:
+            return encode_message(message, None)
+        except MessageError as error:
+            assert "Desk allows 12,288" in str(error)  # noqa: PT017 - drawn messages may be that large
+            return None
 
 
 @given(json_values)
@@ -156,8 +173,3 @@ def test_without_orjson_the_standard_library_serves(monkeypatch: pytest.MonkeyPa
     assert _json._find_orjson() is None
     monkeypatch.setattr(_json, "_orjson", None)
     assert {"a": 1} == loads_reply(b'{"a":1}')
-
-
-def test_no_element_is_open_but_those_that_say_so() -> None:
-    """Of what has only text and 64-bit integers, the body is portable without looking."""
-    assert ([], True) == dump_body([])

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from deskim._codec._bodies import dump_body, dump_element, load_body, load_element, with_text_data
-from deskim._codec._json import dumps, dumps_plain, is_portable, loads, loads_reply
+from deskim._codec._bodies import dump_body, dump_element, encode_body, load_body, load_element, with_text_data
+from deskim._codec._json import (
+    NO_CHARACTER,
+    dumps,
+    dumps_plain,
+    dumps_text,
+    is_portable,
+    loads,
+    loads_reply,
+)
 from deskim._codec._open import OpenNumber, OpenText
 from deskim._codec._payloads import data_text, dump_payload, load_payload, parse_data
 from deskim._codec._shapes import Shape, converter, nested, pascal, shape_of
@@ -21,6 +29,7 @@ from deskim._codec._values import (
 )
 
 __all__ = [
+    "NO_CHARACTER",
     "Flag",
     "JsonObject",
     "Milliseconds",
@@ -38,6 +47,8 @@ __all__ = [
     "dump_value",
     "dumps",
     "dumps_plain",
+    "dumps_text",
+    "encode_body",
     "is_portable",
     "load_body",
     "load_element",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
 from deskim._checks import plain
 from deskim.errors import MessageError
@@ -38,15 +38,24 @@ def _stdlib_dumps(value: object) -> bytes:
 
 _fast_dumps: Callable[[object], bytes] = _orjson.dumps if _orjson else _stdlib_dumps
 
+dumps_text: Callable[[str], bytes] = _fast_dumps
+"""Return the JSON of a text; raises one of ``NO_CHARACTER`` for lone surrogates."""
+NO_CHARACTER: Final = (UnicodeEncodeError, TypeError)
 
-def dumps_plain(value: object, *, portable: bool = True) -> bytes:
-    """Return compact UTF-8 JSON of a value that is plain already; raises ``MessageError`` for lone surrogates.
+
+def encode_plain(value: object, *, portable: bool) -> bytes:
+    """Return compact UTF-8 JSON of a value that is plain already; raises one of ``NO_CHARACTER``.
 
     ``portable`` says that the value holds nothing that orjson and json write differently.
     """
+    return _fast_dumps(value) if portable else _stdlib_dumps(value)
+
+
+def dumps_plain(value: object, *, portable: bool = True) -> bytes:
+    """Return what :func:`encode_plain` returns; raises ``MessageError`` that says where a lone surrogate is."""
     try:
-        return _fast_dumps(value) if portable else _stdlib_dumps(value)
-    except (UnicodeEncodeError, TypeError):
+        return encode_plain(value, portable=portable)
+    except NO_CHARACTER:
         path = (surrogate_path(value) or "a value").encode(errors="backslashreplace").decode()
     raise MessageError(
         f"{path} holds half of a surrogate pair, which is no character: remove it or join it with its pair"

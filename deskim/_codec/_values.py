@@ -79,7 +79,7 @@ _KINDS: tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     (Seconds, _load_time(_S), _dump_time(_S)),
     (Milliseconds, _load_time(_MS), _dump_time(_MS)),
     (Flag, _load_flag, int),
-    (MsgBody, _load_list, lambda elements: dump_body(elements)[0]),
+    (MsgBody, _load_list, dump_body),
     (JsonObject, _load_object, dict),
 )
 

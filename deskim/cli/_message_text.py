@@ -45,7 +45,7 @@ def as_json(message: SeenMessage) -> dict[str, Any]:
         "FromAccount": message.from_account,
         "ToAccount": message.to_account,
         "MsgRandom": message.msg_random,
-        "MsgBody": dump_body(message.elements)[0],
+        "MsgBody": dump_body(message.elements),
         "CloudCustomData": message.cloud_custom_data,
         "ExcludeFromUserRespTimeout": message.exclude_from_user_resp_timeout,
         "Time": message.time,

@@ -89,7 +89,7 @@ def _wire_body(text: str | None, card: Mapping[str, str]) -> dict[str, Any]:
         contents.append(_card(card))
     if not contents:
         raise UsageError("nothing to send: give a text, --card or --json")
-    return {"MsgBody": dump_body(tuple(map(as_element, contents)))[0]}
+    return {"MsgBody": dump_body(map(as_element, contents))}
 
 
 def _card(card: Mapping[str, str]) -> Card:

@@ -26,8 +26,7 @@ _OK = 200
 
 def wire_of(contents: Iterable[Content]) -> list[Any]:
     """Return the MsgBody of text, elements or payloads."""
-    body, _ = dump_body(map(as_element, contents))
-    return body
+    return dump_body(map(as_element, contents))
 
 
 @frozen

@@ -80,7 +80,7 @@ async def test_what_users_see_is_what_was_sent(desk: FakeDesk, sample: dict[str,
     assert (sent.get("FromAccount"), sent["MsgRandom"]) == (seen.from_account, seen.msg_random)
     assert sent.get("CloudCustomData") == seen.cloud_custom_data
     assert sent.get("ExcludeFromUserRespTimeout") == seen.exclude_from_user_resp_timeout
-    assert sent["MsgBody"] == dump_body(seen.elements)[0]
+    assert sent["MsgBody"] == dump_body(seen.elements)
 
 
 @pytest.mark.parametrize("sample", named(URL["samples"]))
