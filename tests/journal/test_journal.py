@@ -76,7 +76,7 @@ def bench(tmp_path: Path) -> Bench:
 
 async def interrupted(bench: Bench, sender: FakeSender, items: Any, **settings: Any) -> None:
     """Run a batch and leave the journal as a kill would: what was in flight stays so."""
-    await bench.run(sender, items, **settings)
+    await bench.run(sender, items, dedup_window=0.0, **settings)
     bench.change("UPDATE items SET state = 'sending' WHERE state = 'unknown'")
 
 
@@ -141,7 +141,7 @@ async def test_what_another_day_may_mend_is_sent_then(bench: Bench, error: Any) 
 async def test_inside_the_window_it_is_sent_again_as_it_was(bench: Bench, state: str) -> None:
     """The stored MsgRandom gives the same bytes; the first attempt's time goes along."""
     first = FakeSender(lambda *_: lost())
-    await bench.run(first, messages(1))
+    await bench.run(first, messages(1), dedup_window=0.0)
     bench.change("UPDATE items SET state = ?", state)
     began = bench.time.wall()
     bench.time.now += 60.0
