@@ -166,9 +166,10 @@ def encode_message(message: Message, service_account: str | None) -> bytes:
         body = encode_body(message.elements)
         if len(body) > _MOST_WITHIN:
             raise _too_large(len(body) + len("[]"))
-        to, whom = b'"SessionId":', message.session_id
-        if whom is None:
-            to, whom = _from(message, service_account), message.to_account
+        if message.session_id is not None:
+            to, whom = b'"SessionId":', message.session_id
+        else:
+            to, whom = _from(message, service_account), cast("str", message.to_account)
         plain = message.cloud_custom_data is None and message.exclude_from_user_resp_timeout is None
         rest = b"" if plain else _options(message)
         return b'{%b%b,"MsgRandom":%d,"MsgBody":[%b]%b}' % (to, dumps_text(whom), message.msg_random, body, rest)

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deskim import _protocol
-from deskim._codec import _bodies, _json, dumps, dumps_plain, is_portable, loads, loads_reply
+from deskim._codec import _bodies, _json, _payloads, dumps, dumps_plain, is_portable, loads, loads_reply
 from deskim._elements import CustomElem, Elem, ImageElem, ImageInfo, LocationElem, RawElem, TextElem
 from deskim._messages import Message
 from deskim._protocol import encode_message
@@ -84,7 +84,7 @@ def _encoded(message: Message, encoder: Callable[[object], bytes]) -> bytes | No
     """Encode a message with one of the encoders; return nothing where it is too large."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_json, "_fast_dumps", encoder)
-        for room in (_bodies, _protocol):
+        for room in (_bodies, _payloads, _protocol):
             patch.setattr(room, "dumps_text", encoder)
         try:
             return encode_message(message, None)

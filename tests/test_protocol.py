@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deskim import errors
+from deskim._elements import CustomElem
 from deskim._messages import Message
 from deskim._protocol import (
     MAX_BODY,
@@ -31,6 +32,7 @@ from deskim._protocol import (
 from deskim._usersig import Secret, sign_usersig
 from deskim.commands import RawCommand, RawReply
 from deskim.errors import Delivery, DeskError, MessageError, MessageTooLargeError, ReplyError, RetryKind
+from deskim.payloads import Card
 from tests.support.leaks import shown_by
 from tests.support.values import json_values
 
@@ -140,6 +142,11 @@ def test_a_surrogate_is_refused_before_sending() -> None:
         encode_message(message, None)
     with pytest.raises(MessageError, match=r"MsgBody\[0\]\.MsgContent\.Text holds half"):
         encode_message(Message.to_session("s", "\udc00"), None)
+    with pytest.raises(MessageError, match=r"MsgBody\[1\]\.MsgContent\.Ext holds half") as caught:
+        encode_message(Message.to_session("s", "a", CustomElem("b", ext="\udc00")), None)
+    assert caught.value.__context__ is None
+    with pytest.raises(MessageError, match=r"^content\.header holds half"):
+        Message.to_session("s", Card(header="\udc00", url="u"))
 
 
 def test_raw_commands() -> None:

@@ -38,8 +38,8 @@ def _stdlib_dumps(value: object) -> bytes:
 
 _fast_dumps: Callable[[object], bytes] = _orjson.dumps if _orjson else _stdlib_dumps
 
-dumps_text: Callable[[str], bytes] = _fast_dumps
-"""Return the JSON of a text; raises one of ``NO_CHARACTER`` for lone surrogates."""
+dumps_text: Callable[[object], bytes] = _fast_dumps
+"""Return the JSON of a text, or of a dict of texts; raises one of ``NO_CHARACTER`` for lone surrogates."""
 NO_CHARACTER: Final = (UnicodeEncodeError, TypeError)
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from attrs import frozen
 
 from deskim import payloads as p
-from deskim._codec._json import dumps, dumps_plain, loads
+from deskim._codec._json import NO_CHARACTER, dumps, dumps_text, loads
 from deskim._codec._shapes import Dump, Shape, Wire, camel, merge, nested, shape_of
 from deskim.errors import MessageError
 
@@ -145,7 +145,11 @@ def data_text(data: p.Payload | Mapping[str, Any]) -> str:
     dump = _cards().get(type(data))
     if dump is None or data.extra or getattr(data, "custom_field", None):
         return dumps(dump_payload(data)).decode()
-    return dumps_plain({"src": data.src, "content": dump(data), "customerServicePlugin": 0}).decode()
+    try:
+        return dumps_text({"src": data.src, "content": dump(data), "customerServicePlugin": 0}).decode()
+    except NO_CHARACTER:
+        pass
+    return dumps(dump_payload(data)).decode()  # it says where what is no character stands
 
 
 @cache
