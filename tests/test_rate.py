@@ -91,6 +91,22 @@ def test_who_gives_up_takes_nothing_along() -> None:
     assert [1.0] * 10 == [state.wait(0.0, "interactive") for _ in range(10)]
 
 
+def test_a_slot_may_be_taken_from_the_moment_it_is_due() -> None:
+    """Not before it, nor only after it."""
+    state = RateState(RateLimit(1, burst=1))
+    assert state.try_take(0.0, "batch")
+    assert not state.try_take(0.999, "batch")
+    assert state.try_take(1.0, "batch")
+
+
+def test_only_a_single_send_may_take_ahead_of_the_slots() -> None:
+    """Where a batch has to wait for the next slot, a single send finds some of the burst left."""
+    state = RateState(RateLimit(1, burst=5))
+    assert [True] * 3 == [state.try_take(0.0, "batch") for _ in range(3)]
+    assert not state.try_take(0.0, "batch")
+    assert state.try_take(0.0, "interactive")
+
+
 def test_throttling_halves_the_rate_at_most_twice_a_second() -> None:
     """Many refusals at once count as one; the rate keeps a fiftieth, and regrows."""
     state = RateState(RateLimit(200))
@@ -129,6 +145,15 @@ def test_a_shorter_hold_does_not_lift_a_longer_one() -> None:
     state.slow_down(0.0, 10.0)
     state.slow_down(1.0, 1.0)
     assert 9.0 == state.wait(1.0, "interactive")
+
+
+@pytest.mark.parametrize("per_second", [0.001, 1_000_000])
+@pytest.mark.parametrize("burst", [1, 1_000_000])
+def test_the_outermost_limits_work(per_second: float, burst: int) -> None:
+    """From a call in a quarter of an hour to a million a second."""
+    limit = RateLimit(per_second, burst)
+    assert (per_second, burst) == (limit.per_second, limit.burst)
+    assert RateState(limit).try_take(0.0, "interactive")
 
 
 @pytest.mark.parametrize(

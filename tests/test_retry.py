@@ -181,6 +181,7 @@ def test_no_decision_breaks_a_promise(
         ({"transient_base": float("inf")}, "RetryPolicy.transient_base must be a number of seconds from 0, not inf"),
         ({"throttle_cap": "5"}, "RetryPolicy.throttle_cap must be a number of seconds from 0, not '5'"),
         ({"max_retry_after": True}, "RetryPolicy.max_retry_after must be a number of seconds from 0, not True"),
+        ({"max_retry_after": 366 * 86400 + 1}, "must be a number of seconds from 0, not 31622401"),
         ({"transient_cap": 10**400}, "RetryPolicy.transient_cap must be a number of seconds from 0, not 1000"),
         ({"retry_unknown": "no"}, "RetryPolicy.retry_unknown must be True or False, not 'no'"),
         ({"retry_codes": {60022: "often"}}, "RetryPolicy.retry_codes maps an ErrorCode to one of never, transient,"),
@@ -195,6 +196,22 @@ def test_policies_that_cannot_work(setting: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         RetryPolicy(**setting)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"max_attempts": 1},
+        {"dedup_window": 0},
+        {"transient_base": 0, "throttle_cap": 0.0},
+        {"max_retry_after": 366 * 86400},
+    ],
+    ids=str,
+)
+def test_the_outermost_settings_work(setting: dict[str, Any]) -> None:
+    """One attempt, no pause at all, and a year of waiting are choices."""
+    policy = RetryPolicy(**setting)
+    assert setting == {name: getattr(policy, name) for name in setting}
 
 
 def test_codes_may_be_given_a_kind_of_ones_own() -> None:

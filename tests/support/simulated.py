@@ -17,7 +17,9 @@ class _Selector(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[Any]:
         ready = super().select(0)
-        if not ready and timeout is not None:
+        if not ready:
+            if timeout is None:
+                raise RuntimeError("everybody waits, and nothing is due")
             self.now += timeout
         return ready
 
