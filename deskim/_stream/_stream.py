@@ -1,7 +1,8 @@
 """A message that grows: text in, pieces out, at most five calls a second, and Finish as the last of them.
 
 Text is collected and sent by one task, so that calls follow each other in order and no pause of the writer outlasts the
-server's patience. A piece has no MsgRandom: one whose reply is lost is never sent again (1229/68822).
+server's patience. A piece has no MsgRandom: one whose reply is lost is never sent again (1229/68822); one that surely
+did not leave is, while Desk still waits for it.
 """
 
 from __future__ import annotations
@@ -12,24 +13,28 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
-import anyio
-
 from deskim._checks import shown
+from deskim._stream._ending import FAREWELL, PATIENCE, close, did_not_leave, explained, keyless, outlast
 from deskim._stream._waiting import MAX_PIECE, Waiting
 from deskim._stream._writing import Writing
 from deskim.commands import Command, StreamKey
-from deskim.errors import Delivery, DeskError, MessageError, MessageTooLargeError, ReplyError, StreamError
+from deskim.errors import (
+    ClientClosedError,
+    Delivery,
+    DeskError,
+    MessageError,
+    MessageTooLargeError,
+    StreamError,
+)
 
 MAX_WAITING: Final = 16_000
 """How many characters may wait to be sent before a writer has to wait."""
 SPACING: Final = 0.22
 """Seconds between two calls: never more than the five a second that a message may have (269/129279)."""
-PATIENCE: Final = 15.0
-"""Seconds without a piece after which Desk ends the message by itself (269/129279)."""
 BRIDGE_AFTER: Final = 10.0
 """Seconds without text after which an empty piece is sent."""
-FAREWELL: Final = 10.0
-"""Seconds that a writer who failed or was cancelled waits for the last call."""
+AGAIN: Final = 1.0
+"""Seconds after which a call that did not leave is made again."""
 
 MakeCall: TypeAlias = Callable[[Command[StreamKey]], Awaitable[StreamKey]]
 
@@ -61,6 +66,8 @@ class MessageStream:
         self._something, self._moved = asyncio.Event(), asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
         self._last_call: float | None = None
+        self._last_taken: float | None = None
+        self._taken = 0
         self._msg_key: str | None = None
         self._delivered: list[str] = []
         self._size = 0
@@ -88,9 +95,23 @@ class MessageStream:
         self._raise_failure()
 
     async def write_all(self, source: AsyncIterable[str]) -> None:
-        """Append all that an async iterator gives, e.g. the tokens of a model; raises what :meth:`write` raises."""
-        async for text in source:
-            await self.write(text)
+        """Append all that an async iterator gives, e.g. the tokens of a model; raises what :meth:`write` raises.
+
+        At the end, after an exception and when cancelled, the iterator is closed, where it has ``aclose``. When the
+        stream broke it is left open: what it has yet to give can be read from it.
+        """
+        if not hasattr(source, "__aiter__"):
+            raise MessageError(f"write_all takes an asynchronous iterator of text, not {shown(source)}")
+        texts, rest_is_wanted = aiter(source), False
+        try:
+            async for text in texts:
+                await self.write(text)
+        except DeskError:
+            rest_is_wanted = texts is source
+            raise
+        finally:
+            if not rest_is_wanted:
+                await close(texts)
 
     async def finish(self) -> None:
         """Send what waits and finish the message; raises ``StreamError`` when a call has failed. May be repeated."""
@@ -164,7 +185,7 @@ class MessageStream:
         sender = self._started()
         self._waiting.cut(MAX_WAITING)
         self._end()
-        cancelled = await _outlast(sender, FAREWELL, self._clock)
+        cancelled = await outlast(sender, FAREWELL, self._clock)
         if not sender.cancelled():
             sender.exception()  # seen; what brought us here is what the caller learns
         if cancelled is not None and not interrupted:
@@ -195,9 +216,15 @@ class MessageStream:
             await self._sleep(max(0.0, self._last_call + SPACING - self._clock()))
 
     def _until_bridge(self) -> float | None:
-        if self._last_call is None or not self._bridging:
+        """Return how long to wait before an empty piece, in seconds; ``None`` where there is nothing to bridge."""
+        if self._last_call is None or self._last_taken is None or not self._bridging:
             return None
-        return max(0.0, self._last_call + BRIDGE_AFTER - self._clock())
+        due = max(self._last_taken + BRIDGE_AFTER, self._last_call + AGAIN)
+        return None if due >= self._last_taken + PATIENCE else max(0.0, due - self._clock())
+
+    def _silence(self) -> float:
+        """Return how long it is since Desk took a piece, in seconds."""
+        return 0.0 if self._last_taken is None else self._clock() - self._last_taken
 
     async def _send_next(self) -> None:
         text = self._waiting.take(MAX_PIECE)
@@ -210,37 +237,65 @@ class MessageStream:
         self._moved.set()
 
     async def _send(self, text: str, *, last: bool) -> None:
-        silence = 0.0 if self._last_call is None else self._clock() - self._last_call
         try:
-            self._take_key(await self._make_call(text, last=last))
+            self._take_key(await self._insist(text, last=last))
         except DeskError as error:
-            failure = self._broken(error, text, silence)
+            failure = self._broken(error, text)
         else:
             self._delivered.append(text)
             if last or self._msg_key:
                 return
-            failure = self._broken(_keyless(), "", silence)
+            failure = self._broken(keyless(), "")
         raise failure
+
+    async def _insist(self, text: str, *, last: bool) -> StreamKey:
+        """Make a call; while it surely does not leave, make it again for as long as Desk waits for a piece."""
+        ends = self._clock() - self._silence() + PATIENCE
+        while True:
+            try:
+                return await self._make_call(text, last=last)
+            except DeskError as error:
+                if not did_not_leave(error) or self._clock() + AGAIN >= ends:
+                    raise
+            await self._sleep(AGAIN)
 
     async def _bridge(self) -> None:
         """Send an empty piece; no harm is done where it fails, and where Desk refuses it, it is not tried again."""
         try:
             await self._make_call("", last=False)
+        except ClientClosedError as error:
+            failure = self._broken(error, "")
         except DeskError as error:
             self._bridging = error.delivery is not Delivery.REJECTED
+            return
+        else:
+            return
+        raise failure
 
     async def _make_call(self, text: str, *, last: bool) -> StreamKey:
         self._last_call = self._clock()
         self._finishing = last
-        return await self._call(self._writing.command(text, self._msg_key, last=last))
+        command = self._writing.command(text, self._msg_key, index=self._taken + 1, last=last)
+        try:
+            reply = await self._call(command)
+        except DeskError as error:
+            if error.delivery is Delivery.UNKNOWN:  # it counts as taken: another of its number might be a second one
+                self._take_note()
+            raise
+        self._take_note()
+        return reply
+
+    def _take_note(self) -> None:
+        self._last_taken = self._last_call
+        self._taken += 1
 
     def _take_key(self, reply: StreamKey) -> None:
         if self._msg_key is None:
             self._msg_key = reply.msg_key or None
 
-    def _broken(self, error: DeskError, text: str, silence: float) -> StreamError:
+    def _broken(self, error: DeskError, text: str) -> StreamError:
         delivered = "".join(self._delivered)
-        failure = StreamError(_explained(error, len(delivered), silence), code=error.code, info=error.info)
+        failure = StreamError(explained(error, len(delivered), self._silence()), code=error.code, info=error.info)
         failure.delivery, failure.attempts = error.delivery, error.attempts
         failure.retry_after = error.retry_after
         failure.msg_key, failure.delivered = self._msg_key, delivered
@@ -256,33 +311,3 @@ class MessageStream:
             return
         with contextlib.suppress(DeskError):  # Desk ends it by itself
             await self._make_call("", last=True)
-
-
-def _keyless() -> ReplyError:
-    text = "Desk answered without a MsgKey: another piece would begin another message"
-    return ReplyError(text, delivery=Delivery.SENT)
-
-
-def _explained(error: DeskError, delivered: int, silence: float) -> str:
-    late = f"; {silence:.0f} s had passed since the piece before, and Desk ends a message after {PATIENCE:.0f}"
-    return (
-        f"the stream broke after {delivered:,} characters that are surely with the user ({error})"
-        f"{late if silence >= PATIENCE else ''}: send the rest as a message of its own"
-    )
-
-
-async def _outlast(
-    task: asyncio.Task[None], seconds: float, clock: Callable[[], float]
-) -> asyncio.CancelledError | None:
-    """Wait for a task in spite of cancellations, and return the last of them; cancel it when the time is over."""
-    ends = clock() + seconds
-    cancelled: asyncio.CancelledError | None = None
-    with anyio.CancelScope(shield=True):
-        while not task.done():
-            try:
-                left = ends - clock()
-                await asyncio.wait({task}, timeout=left if left > 0 else None)
-                task.cancel()
-            except asyncio.CancelledError as exc:
-                cancelled = exc
-    return cancelled

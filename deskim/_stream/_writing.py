@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from deskim._checks import filled, optional, text
 from deskim.commands import Command, SendStreamMsg, SendStreamMsgV2, StreamKey, stream_elem
@@ -23,8 +23,8 @@ class Writing(Protocol):
         """Return how many bytes of text the whole message may have."""
         ...
 
-    def command(self, piece: str, msg_key: str | None, *, last: bool) -> Command[StreamKey]:
-        """Return the call for the next piece."""
+    def command(self, piece: str, msg_key: str | None, *, index: int, last: bool) -> Command[StreamKey]:
+        """Return the call for a piece; ``index`` counts the pieces from 1."""
         ...
 
 
@@ -37,8 +37,8 @@ class PlainWriting:
     session_id: str = field(validator=filled)
     cloud_custom_data: str | None = field(validator=optional(text))
 
-    def command(self, piece: str, msg_key: str | None, *, last: bool) -> Command[StreamKey]:
-        """Return the call for the next piece."""
+    def command(self, piece: str, msg_key: str | None, *, index: int, last: bool) -> Command[StreamKey]:  # noqa: ARG002 - as Markdown needs it
+        """Return the call for a piece."""
         return SendStreamMsg(
             session_id=self.session_id,
             chunk=piece,
@@ -48,7 +48,7 @@ class PlainWriting:
         )
 
 
-@define
+@frozen
 class MarkdownWriting:
     """Write Markdown, its pieces numbered from 1 (269/129279)."""
 
@@ -57,12 +57,10 @@ class MarkdownWriting:
     session_id: str = field(validator=filled)
     cloud_custom_data: str | None = field(validator=optional(text))
     compatible_text: str = field(validator=text)
-    _index: int = 0
 
-    def command(self, piece: str, msg_key: str | None, *, last: bool) -> Command[StreamKey]:
-        """Return the call for the next piece."""
-        self._index += 1
-        element = stream_elem(self._index, piece, is_last=last, compatible_text=self.compatible_text)
+    def command(self, piece: str, msg_key: str | None, *, index: int, last: bool) -> Command[StreamKey]:
+        """Return the call for a piece."""
+        element = stream_elem(index, piece, is_last=last, compatible_text=self.compatible_text)
         return SendStreamMsgV2(
             session_id=self.session_id,
             msg_body=(element,),

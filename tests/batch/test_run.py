@@ -351,7 +351,9 @@ async def test_each_item_ends_in_the_one_outcome_that_its_answers_mean(
 
     ended = [o.delivery.value for o in sorted(outcomes, key=lambda o: o.index)]
     allowed = [_ends(script) for script in scripts]
-    assert [] == [(end, may, script) for end, may, script in zip(ended, allowed, scripts, strict=True) if end not in may]
+    assert [] == [
+        (end, may, script) for end, may, script in zip(ended, allowed, scripts, strict=True) if end not in may
+    ]
     assert {name: ended.count(name) for name in set(ended)} == counts(report)
 
 

@@ -2,22 +2,27 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import anyio
 import pytest
+from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskim._stream._stream import BRIDGE_AFTER, FAREWELL, MAX_WAITING
+from deskim._stream._ending import FAREWELL
+from deskim._stream._stream import BRIDGE_AFTER, MAX_WAITING
 from deskim._stream._waiting import MAX_PIECE, Waiting
 from deskim.errors import (
     BadRequestError,
+    ClientClosedError,
     ConnectionFailedError,
     Delivery,
     MessageError,
     MessageTooLargeError,
     ReplyLostError,
+    RetryKind,
     SessionNotFoundError,
     StreamError,
 )
@@ -325,12 +330,72 @@ async def test_the_first_piece_may_fail(account: Account) -> None:
     )
 
 
+async def test_a_piece_that_did_not_leave_is_sent_again(account: Account) -> None:
+    """While Desk waits for the next piece, the same one, of the same number, goes out once the way is free."""
+    account.failures = {number: ConnectionFailedError("no route") for number in range(2, 9)}
+    async with account.stream(markdown=True) as stream:
+        await stream.write("one ")
+        await asyncio.sleep(0.5)
+        await stream.write("two")
+    assert ["one ", *["two"] * 7, "two"] == account.pieces
+    chunks = [command.msg_body[0].msg_content["Chunks"][0] for command in account.commands]
+    assert [1, *[2] * 8] == [chunk["Index"] for chunk in chunks]
+
+
 async def test_where_nothing_gets_through_no_farewell_is_tried(account: Account) -> None:
-    """A connection that cannot be made is not tried once more for the sake of Finish."""
-    account.failures[2] = ConnectionFailedError("no route")
+    """A way that stays closed ends the stream before Desk does, and is not tried once more for the sake of Finish."""
+    account.failures = {number: ConnectionFailedError("no route") for number in range(2, 99)}
     with pytest.raises(StreamError) as caught:
         await write(account, "one ", "two")
-    assert (2, "two", Delivery.NOT_SENT) == (len(account.commands), caught.value.unsent, caught.value.delivery)
+    assert ("two", Delivery.NOT_SENT) == (caught.value.unsent, caught.value.delivery)
+    assert ["one ", *["two"] * 14] == account.pieces
+    assert 14.0 == account.times[-1] - account.times[0]
+
+
+async def test_the_first_piece_is_tried_again_for_as_long(account: Account) -> None:
+    """Nothing was begun that Desk could end, and still nobody waits for ever."""
+    account.failures = {number: ConnectionFailedError("no route") for number in range(1, 99)}
+    with pytest.raises(StreamError):
+        await write(account, "one")
+    assert 15 == len(account.commands)
+
+
+async def test_a_failure_for_good_is_not_insisted_on(account: Account) -> None:
+    """A wrong certificate does not get right within seconds."""
+    account.failures[2] = ConnectionFailedError("certificate", retry=RetryKind.NEVER)
+    with pytest.raises(StreamError):
+        await write(account, "one ", "two")
+    assert ["one ", "two"] == account.pieces
+
+
+async def test_a_bridge_that_did_not_leave_is_made_again(account: Account) -> None:
+    """So the message outlives a short fault in a pause."""
+    account.failures = {2: ConnectionFailedError("no route"), 3: ConnectionFailedError("no route")}
+    async with account.stream() as stream:
+        await stream.write("one ")
+        await asyncio.sleep(20.0)
+    assert [0.0, 10.0, 11.0, 12.0, 20.0] == [at - account.times[0] for at in account.times]
+
+
+async def test_a_pause_is_bridged_for_as_long_as_desk_waits(account: Account) -> None:
+    """After 15 seconds without a way to Desk the message is over: nothing is tried until the writer goes on."""
+    account.failures = {number: ConnectionFailedError("no route") for number in range(2, 99)}
+    with pytest.raises(StreamError, match="100 s had passed"):
+        await write(account, "one ", "two", pauses=100.0)
+    assert [0.0, *range(10, 15), 100.0] == [at - account.times[0] for at in account.times]
+
+
+async def test_a_client_that_is_closed_ends_the_stream_and_says_so(account: Account) -> None:
+    """The writer hears of it at the next write, also when the pause was being bridged."""
+    account.failures[2] = ClientClosedError("the client is closed")
+    with pytest.raises(StreamError, match="the client was closed before the stream ended; 4 characters") as caught:
+        await write(account, "one ", "two", pauses=12.0)
+    assert ("one ", "two", Delivery.NOT_SENT) == (
+        caught.value.delivered,
+        caught.value.unsent,
+        caught.value.delivery,
+    )
+    assert 2 == len(account.commands)
 
 
 async def test_a_farewell_that_fails_changes_nothing(account: Account) -> None:
@@ -343,7 +408,7 @@ async def test_a_farewell_that_fails_changes_nothing(account: Account) -> None:
 async def test_a_stream_that_ended_by_itself_is_explained(account: Account) -> None:
     """Where bridging did not work and 15 seconds went by, the error says that Desk ends such messages."""
     account.failures = {2: BadRequestError("no", code=141004), 3: BadRequestError("gone", code=141004)}
-    with pytest.raises(StreamError, match="60 s had passed"):
+    with pytest.raises(StreamError, match="70 s had passed"):
         await write(account, "one ", "two", pauses=70)
 
 
@@ -486,3 +551,91 @@ def test_text_cut_between_any_two_code_units_is_joined(text: str, data: st.DataO
         waiting.add(half.decode("utf-16-le", "surrogatepass"))
     waiting.close()
     assert text == waiting.take(len(text) + 2)
+
+
+@define
+class Model:
+    """Give tokens, and note when it was closed."""
+
+    closed: bool = False
+
+    async def tokens(self, count: int, pause: float = 0.0) -> AsyncGenerator[str, None]:
+        try:
+            for number in range(count):
+                await asyncio.sleep(pause)
+                yield f"{number} "
+        finally:
+            self.closed = True
+
+
+class Answer:
+    """Be an asynchronous iterable, which makes an iterator of its own each time."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self._model.tokens(1000, 0.01)
+
+
+async def test_the_source_is_closed_when_the_writer_is_cancelled(account: Account) -> None:
+    """Nobody reads on: a model need not go on thinking, be the writer cancelled in it or between two tokens."""
+    model, slow = Model(), Model()
+
+    async def answer() -> None:
+        async with account.stream() as stream:
+            await stream.write_all(model.tokens(100_000))
+
+    async def answer_slowly() -> None:
+        async with account.stream() as stream:
+            await stream.write_all(slow.tokens(10, 5.0))
+
+    await cancel_task(answer(), 1.0)
+    await cancel_task(answer_slowly(), 7.0)
+    assert (True, True) == (model.closed, slow.closed)
+
+
+async def test_a_source_without_aclose_is_read_all_the_same(account: Account) -> None:
+    """Closing is for those who can be closed."""
+
+    class Words:
+        def __init__(self) -> None:
+            self._words = iter(["a", "b"])
+
+        def __aiter__(self) -> Words:
+            return self
+
+        async def __anext__(self) -> str:
+            for word in self._words:
+                return word
+            raise StopAsyncIteration
+
+    async with account.stream() as stream:
+        await stream.write_all(Words())
+    assert "ab" == account.text
+
+
+async def test_the_rest_of_a_broken_stream_can_be_read_from_its_source(account: Account) -> None:
+    """An iterator of the caller's stays open; one that nobody else could read is closed."""
+    account.failures = {2: ReplyLostError("lost"), 5: ReplyLostError("lost")}
+    model, hidden = Model(), Model()
+    source = model.tokens(1000, 0.01)
+    with pytest.raises(StreamError) as caught:
+        async with account.stream() as stream:
+            await stream.write_all(source)
+    assert not model.closed
+    told = caught.value.delivered + caught.value.uncertain + caught.value.unsent
+    assert "".join(f"{number} " for number in range(1000)) == told + "".join([token async for token in source])
+
+    with pytest.raises(StreamError):
+        async with account.stream() as stream:
+            await stream.write_all(Answer(hidden))
+    assert hidden.closed
+
+
+@pytest.mark.parametrize("source", ["a text", ["a", "list"]])
+async def test_only_an_asynchronous_iterator_is_written_out(account: Account, source: Any) -> None:
+    """What is none is named."""
+    async with account.stream() as stream:
+        with pytest.raises(MessageError, match="write_all takes an asynchronous iterator of text, not "):
+            await stream.write_all(source)
