@@ -12,19 +12,20 @@ from typing import cast
 import httpx
 
 from deskim._transport._parsers import Reply, ReplyParser
-from deskim._transport._wire import Timeouts, WireRequest
+from deskim._transport._wire import Timeouts, WireRequest, clock_of
 
 
 class Connection(asyncio.Protocol):
     """Carry one exchange at a time. Whatever ends an exchange but a whole reply ends the connection too."""
 
     __slots__ = (
-        "_closed", "_deadline", "_drained", "_handed", "_limit", "_loop", "_parser", "_paused", "_reply", "_since",
-        "_timeouts", "_timer", "_transport", "_wakes", "idle_since", "on_lost",
+        "_deadline", "_drained", "_handed", "_limit", "_loop", "_parser", "_paused", "_reply", "_since",
+        "_timeouts", "_timer", "_transport", "_wakes", "closed", "idle_since", "now", "on_lost",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, parser: ReplyParser) -> None:
         self._loop = loop
+        self.now = clock_of(loop)
         self._parser = parser
         self._transport: asyncio.Transport | None = None
         self._reply: asyncio.Future[Reply] | None = None
@@ -33,7 +34,7 @@ class Connection(asyncio.Protocol):
         self._wakes = math.inf
         self._timeouts = Timeouts()
         self._since, self._limit, self._deadline = 0.0, math.inf, math.inf
-        self._closed = self._paused = False
+        self.closed = self._paused = False
         self._handed = True
         self.idle_since = 0.0
         self.on_lost: Callable[[Connection], None] | None = None
@@ -41,7 +42,7 @@ class Connection(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """Whether a request may be written to it, as far as is known."""
-        return not self._closed and self._transport is not None and not self._transport.is_closing()
+        return not self.closed and self._transport is not None and not self._transport.is_closing()
 
     @property
     def application_protocol(self) -> str | None:
@@ -49,15 +50,20 @@ class Connection(asyncio.Protocol):
         tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
         return None if tls is None else tls.selected_alpn_protocol()
 
-    async def exchange(self, request: WireRequest, timeouts: Timeouts, deadline: float) -> Reply:
+    async def exchange(self, request: WireRequest, timeouts: Timeouts, now: float, deadline: float) -> Reply:
         """Send `request` and return its reply; raise httpx's read, write and protocol errors."""
-        reply = self._begin(request, timeouts, deadline)
+        if deadline <= now:
+            raise httpx.PoolTimeout("the time for the whole exchange was up; the request was not sent")
+        reply: asyncio.Future[Reply] = self._loop.create_future()
+        self._reply = reply
+        self._timeouts, self._deadline, self._handed = timeouts, deadline, False
+        self._parser.begin(head_only=request.method == b"HEAD")
         try:
             if request.streamed:
                 await self._upload(request, reply)
-            else:
-                self._write(request.encode())
-            self._handed = True
+            elif self._transport is not None:
+                self._transport.write(request.encode())
+                self._handed = True
             self._watch(timeouts.write if self._paused else timeouts.read)
             return await reply
         except BaseException:
@@ -66,7 +72,9 @@ class Connection(asyncio.Protocol):
                 reply.exception()  # where something else came first, this error is no news
             raise
         finally:
-            self._settle()
+            self._reply = None
+            if self._paused or not self._handed or not self._parser.reusable:
+                self.drop()
 
     def abandon(self, error: httpx.TransportError) -> None:
         """End the exchange under way with `error`, and the connection."""
@@ -75,42 +83,27 @@ class Connection(asyncio.Protocol):
 
     def drop(self) -> None:
         """Close the socket without waiting for anybody; `on_lost` hears of it once it is closed."""
-        self._closed = True
+        self.closed = True
         self._disarm()
         if self._transport is not None:
             self._transport.abort()
 
-    def _begin(self, request: WireRequest, timeouts: Timeouts, deadline: float) -> asyncio.Future[Reply]:
-        if deadline <= self._loop.time():
-            raise httpx.PoolTimeout("the time for the whole exchange was up; the request was not sent")
-        self._timeouts, self._deadline = timeouts, deadline
-        self._handed = False
-        self._parser.begin(head_only=request.method == b"HEAD")
-        self._reply = self._loop.create_future()
-        return self._reply
-
-    def _settle(self) -> None:
-        self._reply = None
-        if self._uploading or not self._parser.reusable:
-            self.drop()
-
     # Sending
-
-    def _write(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
 
     async def _upload(self, request: WireRequest, reply: asyncio.Future[Reply]) -> None:
         """Send the pieces as fast as the server takes them, until it answers or `deadline` passes."""
+        transport = cast("asyncio.Transport", self._transport)
         scope = asyncio.timeout_at(None if math.isinf(self._deadline) else self._deadline)
         try:
             async with scope, aclosing(request.pieces()) as pieces:
-                self._write(request.encode_head())
+                transport.write(request.encode())
                 async for piece in pieces:
-                    self._write(piece)
+                    transport.write(piece)
                     await self._drain()
                     if reply.done():
                         break
+                else:
+                    self._handed = True
         except TimeoutError:
             if not scope.expired():
                 raise
@@ -118,7 +111,7 @@ class Connection(asyncio.Protocol):
             raise httpx.WriteTimeout("the request was not sent in the time given to the whole exchange")
 
     async def _drain(self) -> None:
-        if self._paused and not self._closed:
+        if self._paused and not self.closed:
             self._drained = self._loop.create_future()
             self._watch(self._timeouts.write)
             await self._drained
@@ -141,7 +134,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if self._closed:
+        if self.closed:
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -149,25 +142,30 @@ class Connection(asyncio.Protocol):
         if reply is None or reply.done():
             self.drop()  # nobody asked; it must not pass for the reply to the next request
             return
-        self._read(reply, self._parser.feed, data)
-
-    def _read(self, reply: asyncio.Future[Reply], step: Callable[..., None], *data: bytes) -> None:
         try:
-            step(*data)
-            whole = self._parser.reply() if self._parser.complete else None
+            self._parser.feed(data)
         except httpx.RemoteProtocolError as error:
             self.abandon(error.with_traceback(None))  # its frames hold the reply, which may repeat the request
-            return
-        if whole is None:
-            self._since = self._loop.time()
         else:
-            reply.set_result(whole)
+            self._hand_over(reply)
+
+    def _hand_over(self, reply: asyncio.Future[Reply]) -> None:
+        """Give the reply to whoever waits for it, once it is whole."""
+        if not self._parser.complete:
+            self._since = self.now()
+            return
+        try:
+            reply.set_result(self._parser.reply())
+        except httpx.RemoteProtocolError as error:
+            self.abandon(error.with_traceback(None))
+        if self._drained is not None:
             self._wake_writer()
 
     def eof_received(self) -> None:
         """Learn of an orderly end, the only one that completes a reply without a length (over TLS: close_notify)."""
         if self._reply is not None and not self._reply.done() and not self._cut_off():
-            self._read(self._reply, self._parser.eof)
+            self._parser.eof()
+            self._hand_over(self._reply)
         self.abandon(self._why_lost(None))
 
     def _cut_off(self) -> bool:
@@ -179,7 +177,7 @@ class Connection(asyncio.Protocol):
             return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._closed = True
+        self.closed = True
         self._disarm()
         self._fail(self._why_lost(exc))
         if self.on_lost is not None:
@@ -209,11 +207,10 @@ class Connection(asyncio.Protocol):
         One timer serves all phases, the deadline and the exchanges to come: it looks when it fires whether anything
         is due, so that an exchange in time arms none.
         """
-        self._since = self._loop.time()
+        self._since = self.now()
         self._limit = math.inf if limit is None else limit
-        due = self._due()
-        if due < self._wakes:
-            self._arm(due)
+        if self._since + self._limit < self._wakes or self._deadline < self._wakes:
+            self._arm(self._due())
 
     def _due(self) -> float:
         return min(self._since + self._limit, self._deadline)
@@ -233,7 +230,7 @@ class Connection(asyncio.Protocol):
         if self._reply is None or self._reply.done():
             return
         due = self._due()
-        if self._loop.time() < due < math.inf:
+        if self.now() < due < math.inf:
             self._arm(due)
         elif due < math.inf:
             self._fail(self._too_late())

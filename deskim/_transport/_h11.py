@@ -24,16 +24,17 @@ class H11Parser(ReplyParser):
         super().__init__(limit)
         self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEAD)
 
+    def begin(self, *, head_only: bool) -> None:
+        super().begin(head_only=head_only)
+        if self._machine.our_state is not h11.IDLE:
+            self._machine.start_next_cycle()
+        self._machine.send(_HEAD if head_only else _GET)
+        self._machine.send(_END)
+
     def eof(self) -> None:
         with contextlib.suppress(h11.RemoteProtocolError):
             self._machine.receive_data(b"")
             self._draw()
-
-    def _restart(self) -> None:
-        if self._machine.our_state is not h11.IDLE:
-            self._machine.start_next_cycle()
-        self._machine.send(_HEAD if self._head_only else _GET)
-        self._machine.send(_END)
 
     def _parse(self, data: bytes) -> None:
         broken: str | None = None

@@ -17,6 +17,12 @@ class HttptoolsParser(ReplyParser):
         self._machine = httptools.HttpResponseParser(self)
         self._stale = self._switched = False
 
+    def begin(self, *, head_only: bool) -> None:
+        super().begin(head_only=head_only)
+        if self._stale:  # llhttp still waits for the body that the reply to HEAD announced
+            self._machine = httptools.HttpResponseParser(self)
+            self._stale = False
+
     def eof(self) -> None:
         sized = {b"content-length", b"transfer-encoding"}
         if self.status and not any(name in sized for name, _ in self.headers):
@@ -50,11 +56,6 @@ class HttptoolsParser(ReplyParser):
             self.status, self.headers = 0, []
         else:
             self._finish(reusable=self._machine.should_keep_alive())
-
-    def _restart(self) -> None:
-        if self._stale:  # llhttp still waits for the body that the reply to HEAD announced
-            self._machine = httptools.HttpResponseParser(self)
-            self._stale = False
 
     def _parse(self, data: bytes) -> None:
         broken: str | None = None

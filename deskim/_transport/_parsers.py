@@ -26,20 +26,14 @@ class ReplyParser(abc.ABC):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._clear()
+        ReplyParser.begin(self, head_only=False)
 
     def begin(self, *, head_only: bool) -> None:
         """Expect the reply to the next request; to a HEAD request it has no body."""
-        self._clear()
         self._head_only = head_only
-        self._restart()
-
-    def _clear(self) -> None:
-        self._head_only = False
-        self.status = 0
+        self.status = self._size = self._barren = 0
         self.headers: Headers = []
         self._parts: list[bytes] = []
-        self._size = self._barren = 0
         self.complete = self.reusable = False
 
     def feed(self, data: bytes) -> None:
@@ -61,9 +55,10 @@ class ReplyParser(abc.ABC):
     def reply(self) -> Reply:
         """Return status, headers (lower-case names) and decoded body of the complete reply."""
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        if not body:
-            return self.status, self.headers, body
-        return self.status, *_decoded(self.headers, body, self._limit)
+        for name, _ in self.headers if body else ():
+            if name == b"content-encoding":
+                return self.status, *_decoded(self.headers, body, self._limit)
+        return self.status, self.headers, body
 
     def _check_head(self, *, grown: bool) -> None:
         """Bound what is read without yielding a body: heads, interim replies, trailers, chunk extensions."""
@@ -80,9 +75,6 @@ class ReplyParser(abc.ABC):
 
     def _finish(self, *, reusable: bool) -> None:
         self.complete, self.reusable = True, reusable
-
-    @abc.abstractmethod
-    def _restart(self) -> None: ...
 
     @abc.abstractmethod
     def _parse(self, data: bytes) -> None: ...

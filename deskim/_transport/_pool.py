@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
+from collections.abc import Callable
 
 import attrs
 import httpx
@@ -13,7 +14,7 @@ import httpx
 from deskim._transport._connection import Connection
 from deskim._transport._dial import Route
 from deskim._transport._parsers import ParserFactory
-from deskim._transport._wire import Timeouts
+from deskim._transport._wire import Timeouts, clock_of
 
 _CLOSED = "the transport was closed before the request was sent"
 
@@ -61,30 +62,29 @@ class Pool:
     _dialling: set[asyncio.Timeout] = attrs.field(factory=set[asyncio.Timeout])
     _sweeper: asyncio.TimerHandle | None = None
     _emptied: asyncio.Event = attrs.field(factory=asyncio.Event)
+    now: Callable[[], float] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.now = clock_of(self._loop)
 
     def stats(self) -> PoolStats:
         """Count."""
         return PoolStats(self._opened, len(self._connections), len(self._idle), len(self._waiters))
 
-    def deadline(self, timeouts: Timeouts) -> float:
-        """Return when an exchange that begins now has to be over."""
-        return timeouts.deadline(self._loop.time())
-
-    def take(self) -> Connection | None:
+    def take(self, now: float) -> Connection | None:
         """Return the idle connection that was used last."""
-        oldest = self._loop.time() - self._limits.keepalive
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable and connection.idle_since > oldest:
+            if connection.usable and now - connection.idle_since < self._limits.keepalive:
                 return connection
             connection.drop()
         return None
 
     async def acquire(self, timeouts: Timeouts, deadline: float) -> Connection:
         """Return a connection: idle, new, or handed on by another request; raise what proves that nothing was sent."""
-        until = min(self._loop.time() + (math.inf if timeouts.pool is None else timeouts.pool), deadline)
+        until = min(self.now() + (math.inf if timeouts.pool is None else timeouts.pool), deadline)
         while not self._closed:
-            connection = self.take()
+            connection = self.take(self.now())
             if connection is None:
                 connection = await self._granted(until)
             if connection is None:
@@ -95,10 +95,10 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """Take a connection back; one that is no longer usable returns its slot when its socket is closed."""
-        if not connection.usable:
+        if connection.closed or (self._waiters and not connection.usable):
             connection.drop()
-        elif not self._hand_on(connection):
-            connection.idle_since = self._loop.time()
+        elif not self._waiters or not self._hand_on(connection):
+            connection.idle_since = self.now()
             self._idle.append(connection)
             if self._sweeper is None:
                 self._sweeper = self._loop.call_later(self._limits.keepalive, self._sweep)
@@ -184,7 +184,7 @@ class Pool:
         return connection
 
     async def _dial(self, connection: Connection, timeout: float | None, deadline: float) -> None:
-        until = min(self._loop.time() + (math.inf if timeout is None else timeout), deadline)
+        until = min(self.now() + (math.inf if timeout is None else timeout), deadline)
         scope = asyncio.timeout_at(None if math.isinf(until) else until)
         why = ""
         try:
@@ -211,7 +211,7 @@ class Pool:
     def _sweep(self) -> None:
         """Close what has idled too long, and look again when the next one will have."""
         self._sweeper = None
-        now = self._loop.time()
+        now = self.now()
         while self._idle and now - self._idle[0].idle_since >= self._limits.keepalive:
             self._idle.popleft().drop()
         if self._idle:
@@ -224,4 +224,4 @@ class Pool:
                 waiter.set_exception(httpx.ConnectError(_CLOSED))
         for scope in self._dialling:
             if not scope.expired():
-                scope.reschedule(self._loop.time())
+                scope.reschedule(self.now())

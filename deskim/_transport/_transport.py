@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from typing import Final
 
@@ -80,10 +81,13 @@ class DeskTransport(httpx.AsyncBaseTransport):
         """
         request.check()
         pool = self._pool(origin)
-        deadline = pool.deadline(timeouts)
-        connection = pool.take() or await pool.acquire(timeouts, deadline)
+        now = pool.now()
+        deadline = math.inf if timeouts.total is None else now + timeouts.total
+        connection = pool.take(now)
+        if connection is None:
+            connection, now = await pool.acquire(timeouts, deadline), pool.now()
         try:
-            return await connection.exchange(request, timeouts, deadline)
+            return await connection.exchange(request, timeouts, now, deadline)
         finally:
             pool.release(connection)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
-from typing import Any, Final, NoReturn
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple, NoReturn
 
 import attrs
 import httpx
@@ -19,8 +20,7 @@ _COMMON: Final = frozenset({b"POST", b"GET"})
 _ALWAYS_SIZED: Final = frozenset({b"POST", b"PUT", b"PATCH"})  # RFC 9110, 8.6: say so even when there is no body
 
 
-@attrs.frozen(cache_hash=True)
-class Origin:
+class Origin(NamedTuple):
     """Name the server that a connection leads to: scheme (http or https), host without brackets, port."""
 
     scheme: str
@@ -49,27 +49,26 @@ class Timeouts:
         limits: Mapping[str, float | None] = extensions.get("timeout") or {}
         return cls(*(limits.get(field.name) for field in attrs.fields(cls)))
 
-    def deadline(self, now: float) -> float:
-        """Return when the whole exchange has to be over."""
-        return math.inf if self.total is None else now + self.total
+
+def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """Return the loop's clock: the system's itself where the loop but wraps it."""
+    return time.monotonic if type(loop).time is asyncio.BaseEventLoop.time else loop.time
 
 
 class HeaderBlock:
-    """Prepare header lines once for many requests; the lines that frame a body are added to each request."""
+    """Prepare header lines once for many requests; the lines that frame a body are added to each request.
 
-    __slots__ = ("_block", "_pairs")
+    Raise httpx.LocalProtocolError for a name or a value that would break out of its line.
+    """
+
+    __slots__ = ("lines",)
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        self._pairs = tuple(pairs)
-        self._block: bytes | None = None
-
-    def encode(self) -> bytes:
-        """Return the lines; raise httpx.LocalProtocolError for a name or a value that would break out of its line."""
-        if self._block is None:
-            if not all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in self._pairs):
-                raise httpx.LocalProtocolError("a request header has a name or a value that HTTP does not allow")
-            self._block = b"".join(b"%b: %b\r\n" % pair for pair in self._pairs)
-        return self._block
+        pairs = tuple(pairs)
+        if not all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in pairs):
+            del pairs  # a traceback that shows locals must not show these
+            raise httpx.LocalProtocolError("a request header has a name or a value that HTTP does not allow")
+        self.lines = b"".join(b"%b: %b\r\n" % pair for pair in pairs)
 
 
 @attrs.define(eq=False, repr=False)
@@ -97,7 +96,6 @@ class WireRequest:
             raise httpx.LocalProtocolError("the request target is empty or has characters that HTTP does not allow")
         if self.method not in _COMMON and (not _NAME.fullmatch(self.method) or self.method == b"CONNECT"):
             raise httpx.LocalProtocolError("the request method is not one that this transport can send")
-        self.headers.encode()
 
     @property
     def streamed(self) -> bool:
@@ -105,19 +103,15 @@ class WireRequest:
         return not isinstance(self.body, bytes)
 
     def encode(self) -> bytes:
-        """Return the whole request, for a body of bytes."""
-        assert isinstance(self.body, bytes)  # noqa: S101
-        if not self.body and self.method not in _ALWAYS_SIZED:
-            return self._head(b"")
-        return self._head(b"Content-Length: %d\r\n" % len(self.body)) + self.body
-
-    def encode_head(self) -> bytes:
-        """Return the head alone, for a streamed body."""
-        sized = b"Transfer-Encoding: chunked\r\n" if self.length is None else b"Content-Length: %d\r\n" % self.length
-        return self._head(sized)
-
-    def _head(self, framing: bytes) -> bytes:
-        return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (self.method, self.target, self.headers.encode(), framing)
+        """Return the whole request, or the head alone where the body is streamed."""
+        start, body, length = (self.method, self.target, self.headers.lines), self.body, self.length
+        if isinstance(body, bytes):
+            if body or self.method in _ALWAYS_SIZED:
+                return b"%b %b HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (*start, len(body), body)
+            return b"%b %b HTTP/1.1\r\n%b\r\n" % start
+        if length is None:
+            return b"%b %b HTTP/1.1\r\n%bTransfer-Encoding: chunked\r\n\r\n" % start
+        return b"%b %b HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n" % (*start, length)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the framed pieces of a streamed body; raise httpx.LocalProtocolError where they belie `length`."""

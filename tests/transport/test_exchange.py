@@ -66,7 +66,7 @@ def test_bad_method(method: bytes) -> None:
 def test_bad_header(pair: tuple[bytes, bytes]) -> None:
     """A header that would break out of its line is refused."""
     with pytest.raises(httpx.LocalProtocolError):
-        HeaderBlock([pair]).encode()
+        HeaderBlock([pair])
 
 
 async def test_connection_is_used_again(make_transport: MakeTransport) -> None:
@@ -413,6 +413,29 @@ async def test_answered_before_all_is_sent(make_transport: MakeTransport, stream
         assert 413 == (await transport.roundtrip(server.origin, request, NONE))[0]
         await settle()
         assert 0 == transport.stats().open
+
+
+async def endless() -> AsyncIterator[bytes]:
+    """Yield small pieces for as long as they are taken."""
+    while True:
+        yield b"piece"
+        await asyncio.sleep(0)
+
+
+async def test_a_body_that_was_not_sent_to_its_end_ends_the_connection(make_transport: MakeTransport) -> None:
+    """A server that answers in the middle of a body gets no second request behind the half of the first."""
+
+    async def half(peer: Peer) -> None:
+        await peer.reader.readuntil(b"\r\n\r\n")
+        await peer.send(OK)
+        await (peer.gone() if peer.number == 1 else answer(peer))
+
+    async with serve(half) as server, make_transport() as transport:
+        request = a_request()
+        request.body = endless()
+        assert b"ok" == (await transport.roundtrip(server.origin, request, NONE))[2]
+        assert b"ok" == (await transport.roundtrip(server.origin, a_request(), NONE))[2]
+        assert 2 == server.accepted
 
 
 @pytest.mark.parametrize("streamed", [False, True])
