@@ -37,12 +37,14 @@ def parse(
     hence nothing is verified without a token.
 
     Raises ``CallbackError`` for whatever is no callback to this application, and ``TypeError`` for a body that is not
-    bytes.
+    bytes and a query that is no mapping.
     """
     secret = Secret(token)
     del token  # a traceback that shows locals must not show it
     if not isinstance(raw_body, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"raw_body must be the body as it came, in bytes, not {type(raw_body).__name__}")
+    if not hasattr(query, "get"):
+        raise TypeError(f"query must be the parameters of the URL, a mapping, not {type(query).__name__}")
     if len(raw_body) > MAX_BODY:
         raise CallbackError(f"the body has more than {MAX_BODY:,} bytes", Fault.TOO_LARGE)
     _check_application(query, sdk_app_id)

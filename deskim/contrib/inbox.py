@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
-from attrs import define, field
+from attrs import define, field, frozen
 
+from deskim._checks import checked_seconds, shown
 from deskim._usersig import Secret
 from deskim.callbacks import (
     AssignHuman,
@@ -23,6 +25,7 @@ from deskim.callbacks import (
     decline,
     parse,
 )
+from deskim.contrib._arguments import check_application, check_count, check_drain, check_handler, check_token
 from deskim.errors import ConfigurationError
 
 __all__ = ["CallbackInbox", "Receipt"]
@@ -32,12 +35,39 @@ logger: Final = logging.getLogger("deskim")
 _OK: Final = 200
 _FAILED: Final = 500
 _FULL: Final = 503
+_NAMED: Final = 5
 
+T = TypeVar("T")
 OnEvent: TypeAlias = Callable[[SessionEvent], Awaitable[object]]
 OnUnknown: TypeAlias = Callable[[UnknownCallback], Awaitable[object]]
 OnAssign: TypeAlias = Callable[[AssignHuman], Awaitable[bytes]]
 OnInvocation: TypeAlias = Callable[[InterfaceInvocation], Awaitable[Mapping[str, Any]]]
-Job: TypeAlias = Callable[[], Awaitable[object]]
+
+
+@frozen(eq=False)
+class Job:
+    """Handle one callback, by the handler of this name."""
+
+    name: str
+    handler: Callable[[Any], Awaitable[object]]
+    callback: SessionEvent | UnknownCallback
+
+    def __str__(self) -> str:
+        if isinstance(self.callback, SessionEvent):
+            return f"{self.name} of {shown(str(self.callback.event))} in session {shown(self.callback.session_id)}"
+        return f"{self.name} of {shown(self.callback.callback_command)}"
+
+    async def run(self) -> None:
+        """Run the handler; what it fails with is logged, also a cancellation that is not ours: the next one runs."""
+        try:
+            await _awaitable(self.name, self.handler(self.callback))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            logger.exception("a handler of callbacks was cancelled: %s", self)
+        except Exception:
+            logger.exception("a handler of callbacks failed: %s", self)
 
 
 @define
@@ -65,7 +95,8 @@ class CallbackInbox:
     Use it with ``async with``, as the adapters do in the application's lifespan: leaving waits for the handlers that
     are under way, for ``drain`` seconds at most. Repeated deliveries are acknowledged and handled once. Callbacks
     beyond ``capacity`` are turned away with HTTP 503, so that Tencent posts them again. Events of one session may be
-    handled at the same time.
+    handled at the same time. The logger ``deskim`` tells of callbacks that were refused, of handlers that failed, and
+    of those that had not ended when the inbox was left.
 
     :param on_event: handles session events, after their acknowledgement.
     :param sdk_app_id: the application's SDKAppID.
@@ -77,6 +108,8 @@ class CallbackInbox:
     :param concurrency: how many handlers run at once.
     :param capacity: how many callbacks may wait or be handled at once.
     :param drain: how long leaving waits for them, in seconds.
+
+    Raises ``ConfigurationError`` for arguments that cannot work.
     """
 
     def __init__(
@@ -95,8 +128,15 @@ class CallbackInbox:
     ) -> None:
         self._token = Secret(token)
         del token  # a traceback that shows locals must not show it
-        if concurrency < 1 or capacity < 1:
-            raise ConfigurationError("concurrency and capacity must be at least 1")
+        check_application(sdk_app_id)
+        check_token(self._token)
+        check_handler("on_event", on_event, needed=True)
+        for name, handler in {"on_assign": on_assign, "on_invocation": on_invocation, "on_unknown": on_unknown}.items():
+            check_handler(name, handler)
+        checked_seconds("answer_within", answer_within)
+        check_count("concurrency", concurrency)
+        check_count("capacity", capacity)
+        check_drain(drain)
         self._on_event, self._on_unknown = on_event, on_unknown
         self._on_assign, self._on_invocation = on_assign, on_invocation
         self._sdk_app_id = sdk_app_id
@@ -104,6 +144,7 @@ class CallbackInbox:
         self._concurrency, self._capacity = concurrency, capacity
         self._seen = SeenRequests(max(capacity, 10_000))
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
+        self._running: set[Job] = set()
         self._workers: list[asyncio.Task[None]] = []
         self._open = 0
         self._empty = asyncio.Event()
@@ -134,7 +175,8 @@ class CallbackInbox:
             raise ConfigurationError("the CallbackInbox was not started: run the application with its lifespan")
         try:
             callback = parse(raw_body, query, sdk_app_id=self._sdk_app_id, token=self._token.reveal())
-        except CallbackError as error:
+        except CallbackError as error:  # its text holds nothing of the request
+            logger.warning("a callback was refused with HTTP %d: %s", error.status, error)
             return Receipt(error.status, decline(str(error)))
         if isinstance(callback, AssignHuman | InterfaceInvocation):
             return await self._answer(callback)
@@ -150,10 +192,9 @@ class CallbackInbox:
         return Receipt(_OK, acknowledge(), start=lambda: self._jobs.put_nowait(job))
 
     def _job(self, callback: SessionEvent | UnknownCallback) -> Job | None:
-        on_event, on_unknown = self._on_event, self._on_unknown
         if isinstance(callback, SessionEvent):
-            return lambda: on_event(callback)
-        return None if on_unknown is None else lambda: on_unknown(callback)
+            return Job("on_event", self._on_event, callback)
+        return None if self._on_unknown is None else Job("on_unknown", self._on_unknown, callback)
 
     async def _answer(self, callback: AssignHuman | InterfaceInvocation) -> Receipt:
         """Ask the handler for the answer itself; where it fails, Tencent may ask again."""
@@ -166,8 +207,10 @@ class CallbackInbox:
 
     async def _ask(self, callback: AssignHuman | InterfaceInvocation) -> bytes:
         if isinstance(callback, AssignHuman):
-            return acknowledge() if self._on_assign is None else _checked(await self._on_assign(callback))
-        return acknowledge() if self._on_invocation is None else answer(await self._on_invocation(callback))
+            handler = self._on_assign
+            return acknowledge() if handler is None else _checked(await _awaitable("on_assign", handler(callback)))
+        asked = self._on_invocation
+        return acknowledge() if asked is None else answer(await _awaitable("on_invocation", asked(callback)))
 
     async def _work_all(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -177,9 +220,11 @@ class CallbackInbox:
     async def _work(self) -> None:
         while True:
             job = await self._jobs.get()
+            self._running.add(job)
             try:
-                await _run(job)
+                await job.run()
             finally:
+                self._running.discard(job)
                 self._open -= 1
                 if not self._open:
                     self._empty.set()
@@ -192,12 +237,20 @@ class CallbackInbox:
             async with asyncio.timeout(self._drain):
                 await self._empty.wait()
         except TimeoutError:
-            logger.warning("%d callbacks were not handled within %g s of shutting down", self._open, self._drain)
+            text = "%d callbacks were not handled within %g s of shutting down; under way: %s"
+            logger.warning(text, self._open, self._drain, _names(self._running))
 
     async def _stop(self) -> None:
         for task in self._workers:
             task.cancel()
         await asyncio.wait(self._workers)
+
+
+def _awaitable(name: str, started: Awaitable[T]) -> Awaitable[T]:
+    """Return what a handler started; raises ``TypeError`` for one that is no async function."""
+    if not hasattr(started, "__await__"):
+        raise TypeError(f"{name} must be an async function: it returned {type(started).__name__}, which has no await")
+    return started
 
 
 def _checked(reply: object) -> bytes:
@@ -206,14 +259,7 @@ def _checked(reply: object) -> bytes:
     return reply
 
 
-async def _run(job: Job) -> None:
-    """Run a handler; what it fails with is logged, also a cancellation that is not ours: the next one runs."""
-    try:
-        await job()
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        logger.exception("a handler of callbacks was cancelled")
-    except Exception:
-        logger.exception("a handler of callbacks failed")
+def _names(jobs: Collection[Job]) -> str:
+    """Return the first jobs by name."""
+    shown_jobs = ", ".join(map(str, itertools.islice(jobs, _NAMED)))
+    return f"{shown_jobs}, …" if len(jobs) > _NAMED else shown_jobs or "none"

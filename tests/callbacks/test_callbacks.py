@@ -149,6 +149,13 @@ def test_a_parsed_body_is_refused_with_advice(raw: Any) -> None:
         parse(raw, QUERY, sdk_app_id=APP)
 
 
+@pytest.mark.parametrize("query", [None, "SdkAppid=1400000000", [("SdkAppid", "1400000000")]])
+def test_a_query_that_is_no_mapping_is_refused(query: Any) -> None:
+    """The error says what the query is to be."""
+    with pytest.raises(TypeError, match="query must be the parameters of the URL, a mapping, not "):
+        parse(b"{}", query, sdk_app_id=APP)
+
+
 def signed(token: str, requested: str) -> dict[str, str]:
     """Return the parameters of a signed URL."""
     return {**QUERY, "RequestTime": requested, "Sign": hashlib.sha256((token + requested).encode()).hexdigest()}

@@ -219,7 +219,16 @@ async def test_a_handler_that_fails_is_logged_and_the_next_one_runs(bot: Bot, ca
             await tencent.user_says("s", text)
     assert ["fail", "be cancelled", "go on"] == [event.text for event in bot.handled]
     assert "a bot's own mistake" in caplog.text
-    assert "was cancelled" in caplog.text
+    assert "a handler of callbacks failed: on_event of 'ChatBot.UserSendMsg' in session 's'" in caplog.text
+    assert "was cancelled: on_event of " in caplog.text
+
+
+async def test_a_handler_without_async_is_named(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
+    """It has run, and there is nothing to await: the log says what it must be."""
+    inbox: Any = CallbackInbox(bot.handled.append, sdk_app_id=APP)  # type: ignore[arg-type]
+    async with over_asgi(inbox) as tencent:
+        await tencent.user_says("s", "Hello")
+    assert "on_event must be an async function: it returned NoneType" in caplog.text
 
 
 async def test_what_is_too_much_is_posted_again(bot: Bot) -> None:
@@ -254,12 +263,15 @@ async def test_a_bounded_number_of_handlers_run_at_once(bot: Bot) -> None:
 
 
 async def test_shutting_down_does_not_wait_for_ever(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
-    """Handlers that hang are cancelled after the time to drain, and the log says how many."""
+    """Handlers that hang are cancelled after the time to drain; the log says how many, and names the first of them."""
     bot.may_go.clear()
     with caplog.at_level(logging.WARNING):
-        async with over_asgi(bot.inbox(drain=0.01)) as tencent:
-            await tencent.user_says("s", "Hello")
-    assert "1 callbacks were not handled" in caplog.text
+        async with over_asgi(bot.inbox(drain=0.01, concurrency=6)) as tencent:
+            for number in range(8):
+                await tencent.user_says(f"s{number}", "Hello")
+    named = "on_event of 'ChatBot.UserSendMsg' in session 's"
+    assert "8 callbacks were not handled within 0.01 s of shutting down; under way: on_event" in caplog.text
+    assert (5, True) == (caplog.text.count(named), caplog.text.rstrip().endswith(", …"))
     assert [] == [task for task in asyncio.all_tasks() if task.get_name() == "deskim callbacks"]
 
 
@@ -283,11 +295,55 @@ async def test_an_inbox_lives_once_within_a_lifespan(bot: Bot) -> None:
     assert "CallbackInbox(sdk_app_id=1400000000)" == repr(inbox)
 
 
-@pytest.mark.parametrize("setting", ["concurrency", "capacity"])
-def test_an_inbox_has_room(setting: str) -> None:
-    """No handler, or no callback at once, makes no sense."""
-    with pytest.raises(ConfigurationError, match="at least 1"):
-        CallbackInbox(Bot().handle, sdk_app_id=APP, **{setting: 0})
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [
+        ("concurrency", 0, "concurrency must be a whole number, at least 1, not 0"),
+        ("concurrency", True, "concurrency must be a whole number, at least 1, not True"),
+        ("capacity", 2.5, "capacity must be a whole number, at least 1, not 2.5"),
+        ("answer_within", 0, "answer_within must be a number of seconds above 0, not 0"),
+        ("answer_within", "3", "answer_within must be a number of seconds above 0, not '3'"),
+        ("drain", -1, "drain must be a number of seconds from 0, not -1"),
+        ("drain", None, "drain must be a number of seconds from 0, not None"),
+        ("drain", False, "drain must be a number of seconds from 0, not False"),
+        ("sdk_app_id", "1400000000", "sdk_app_id must be the SDKAppID, a positive whole number, not '1400000000'"),
+        ("token", "", "token is empty"),
+        ("token", b"canary", "token must be the text that callbacks are signed with, or None, not of type bytes"),
+        ("on_event", None, "on_event must be an async function that takes the callback, not None"),
+        ("on_event", Bot, "on_event must be an async function that takes the callback, not <class"),
+        ("on_assign", "me", "on_assign must be an async function that takes the callback, not 'me'"),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused(setting: str, value: Any, reason: str) -> None:
+    """The constructor names the argument and what it takes; the token is not shown."""
+    with pytest.raises(ConfigurationError) as caught:
+        CallbackInbox(**{"on_event": Bot().handle, "sdk_app_id": APP, setting: value})
+    assert str(caught.value).startswith(reason)
+    assert "canary" not in str(caught.value)
+
+
+async def test_an_inbox_need_not_wait_for_its_handlers(bot: Bot) -> None:
+    """``drain=0`` leaves at once."""
+    bot.may_go.clear()
+    async with over_asgi(bot.inbox(drain=0)) as tencent:
+        await tencent.user_says("s", "Hello")
+    assert [] == bot.handled
+
+
+async def test_refused_callbacks_are_logged(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
+    """Forged and foreign ones among them, each with its reason and with nothing of the request or the token."""
+    inbox = bot.inbox(token="canary-of-a-token")
+    query = {"SdkAppid": str(APP), "Sign": "canary-of-a-sign", "RequestTime": "1"}
+    async with inbox:
+        await inbox.receive(b'{"canary": 1}', query)
+        await inbox.receive(b"{}", {**query, "SdkAppid": "canary"})
+    told = [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
+    refused = "a callback was refused with HTTP 403: "
+    assert [
+        ("deskim", "WARNING", f"{refused}the signature of the URL is missing or wrong"),
+        ("deskim", "WARNING", f"{refused}the SdkAppid of the URL is missing or another application's"),
+    ] == told
+    assert "canary" not in caplog.text
 
 
 async def exchange(app: CallbackApp, *events: dict[str, Any], fail: bool = False) -> list[Any]:
