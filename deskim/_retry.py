@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from attrs import Attribute, field, frozen
@@ -34,9 +34,30 @@ def _refused(attribute: Attribute[Any], takes: str, value: object) -> Configurat
     return ConfigurationError(f"RetryPolicy.{attribute.name} must be {takes}, not {shown(value)}")
 
 
-def _codes(value: Mapping[int, RetryKind | str]) -> dict[int, RetryKind]:
+class _Codes(Mapping[int, RetryKind]):
+    """Hold retry kinds by ErrorCode for good; a ``MappingProxyType`` would not pickle."""
+
+    __slots__ = ("_kinds",)
+
+    def __init__(self, kinds: dict[int, RetryKind]) -> None:
+        self._kinds = kinds
+
+    def __getitem__(self, code: int) -> RetryKind:
+        return self._kinds[code]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def __repr__(self) -> str:
+        return repr(self._kinds)
+
+
+def _codes(value: Mapping[int, RetryKind | str]) -> Mapping[int, RetryKind]:
     try:
-        return {_code(code): RetryKind(kind) for code, kind in value.items()}
+        return _Codes({_code(code): RetryKind(kind) for code, kind in value.items()})
     except (AttributeError, TypeError, ValueError):
         kinds = ", ".join(RetryKind)
         raise ConfigurationError(f"RetryPolicy.retry_codes maps an ErrorCode to one of {kinds}") from None
@@ -48,8 +69,8 @@ def _code(value: object) -> int:
     return value
 
 
-def _no_codes() -> dict[int, RetryKind]:
-    return {}
+def _no_codes() -> Mapping[int, RetryKind]:
+    return _Codes({})
 
 
 @frozen(kw_only=True)

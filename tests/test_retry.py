@@ -214,6 +214,18 @@ def test_the_outermost_settings_work(setting: dict[str, Any]) -> None:
     assert setting == {name: getattr(policy, name) for name in setting}
 
 
+def test_the_codes_of_a_policy_stay_as_they_are() -> None:
+    """Neither the mapping that was given nor the one that is held changes a policy afterwards."""
+    given = {60022: RetryKind.TRANSIENT}
+    policy = RetryPolicy(retry_codes=given)
+    given[60011] = RetryKind.NEVER
+    held: Any = policy.retry_codes
+    with pytest.raises(TypeError):
+        held[60011] = RetryKind.NEVER
+    assert ({60022: RetryKind.TRANSIENT}, 1) == (dict(held), len(held))
+    assert "retry_codes={60022: <RetryKind.TRANSIENT: 'transient'>}" in repr(policy)
+
+
 def test_codes_may_be_given_a_kind_of_ones_own() -> None:
     """The kind may be written as text, and decides over the table's."""
     policy = RetryPolicy(retry_codes={60022: "transient", 141002: RetryKind.NEVER})  # type: ignore[dict-item]
@@ -225,5 +237,7 @@ def test_codes_may_be_given_a_kind_of_ones_own() -> None:
 def test_a_policy_is_a_value() -> None:
     """It compares, hashes and pickles, so that it may stand in settings."""
     assert RetryPolicy() == pickle.loads(pickle.dumps(RetryPolicy()))  # noqa: S301 - our own
+    policy = RetryPolicy(retry_codes={60022: RetryKind.NEVER})
+    assert policy == pickle.loads(pickle.dumps(policy))  # noqa: S301 - our own
     assert 1 == len({RetryPolicy(), RetryPolicy()})
     assert Delivery.UNKNOWN is ServerError("x").delivery
