@@ -15,7 +15,7 @@ nox.options.download_python = "never"  # an interpreter that is not here is skip
 nox.options.error_on_missing_interpreters = False  # not even where CI is set
 nox.options.reuse_venv = "yes"
 # The oldest Python with `fast` and without, the newest with it; `nox -s tests` runs all six combinations.
-nox.options.sessions = ["lint", "types", "tests-3.11", "tests-3.13(speed='fast')", "coverage", "docs"]
+nox.options.sessions = ["lint", "types", "tests-3.11", "tests-3.13(speed='fast')", "coverage", "docs", "pages"]
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -177,3 +177,11 @@ def _look_into(session: nox.Session, dist: Path) -> None:
     strays += [name for name in source if not name.split("/", 1)[-1].startswith(allowed)]
     if strays or "deskim/py.typed" not in wheel:
         session.error(f"the archives hold {strays or 'no py.typed'}")
+
+
+@nox.session
+def pages(session: nox.Session) -> None:
+    """Do what the README and the tutorial tell their readers, from a clone of the last commit, and see what they see."""
+    told = ["README.md", "README.zh.md", "docs/tutorial/index.md", "docs/tutorial/zh.md"]
+    session.install("attrs")
+    session.run("python", "-m", "tests.pages", *(session.posargs or told))
