@@ -101,9 +101,7 @@ class RateState:
 
     def take(self, now: float) -> None:
         """Take the slot that is due."""
-        full = self._limit.per_second
-        spacing = 1.0 / (full if self._cut_rate >= full else self.rate(now))
-        self._due = max(self._due, now - self._slack) + spacing
+        self._due = max(self._due, now - self._slack) + 1.0 / self.rate(now)
 
     def slow_down(self, now: float, retry_after: float | None) -> None:
         """Halve the rate, at most twice a second, and hold all calls for a moment, or for ``retry_after`` seconds.
