@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from deskim._checks import shown
+from deskim._checks import is_list, shown
 from deskim._messages import Message
 from deskim.errors import ConfigurationError, MessageError
 
@@ -37,11 +37,16 @@ class AsyncSource:
 
 
 def open_source(messages: Any) -> AsyncSource | Iterator[tuple[int, Any]]:
-    """Return the numbered items; raises ``ConfigurationError`` for what cannot be iterated."""
+    """Return the numbered items; raises ``ConfigurationError`` for what is no list of messages."""
     if hasattr(messages, "__aiter__"):
         return AsyncSource(messages)
-    if not hasattr(messages, "__iter__"):
-        raise ConfigurationError(f"a batch takes an iterable of messages, sync or async, not {shown(messages)}")
+    if isinstance(messages, Message):
+        raise ConfigurationError("a batch takes an iterable of messages, and this is one Message: put it into a list")
+    if not is_list(messages):
+        raise ConfigurationError(
+            f"a batch takes an iterable of messages, sync or async, not {shown(messages)}: "
+            "make them with Message.to_user, Message.to_session or Message.from_dict"
+        )
     return enumerate(messages)
 
 

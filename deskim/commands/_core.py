@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
-from deskim._checks import filled, json_mapping
+from deskim._checks import flag, json_mapping, refused
 from deskim._codec import OpenValue
 
 DESK = "desk_http_svc"
@@ -55,15 +56,26 @@ class RawReply:
     raw: Mapping[str, Any] = field(hash=False)
 
 
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def _part_of_path(instance: object, attribute: Attribute[str], value: object) -> None:
+    """Check that a field is one part of ``/v4/service/command`` (1047/34620)."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        wanted = "one part of the path v4/SERVICE/PATH, such as 'openim' and 'querystate'"
+        raise refused(instance, attribute, wanted, value)
+
+
 @frozen
 class RawCommand:
     """Make any other call of Tencent's REST interface: its service, its command and its body as plain JSON.
 
-    ``repeatable`` says that a lost reply may be answered by making the call again. Source: 1047/34620.
+    ``service`` and ``path`` are the two last parts of the call's path, ``v4/openim/querystate``, say. ``repeatable``
+    says that a lost reply may be answered by making the call again. Raises ``MessageError``. Source: 1047/34620.
     """
 
-    service: str = field(validator=filled)
-    path: str = field(validator=filled)
+    service: str = field(validator=_part_of_path)
+    path: str = field(validator=_part_of_path)
     body: Mapping[str, Any] = field(factory=dict[str, Any], converter=json_mapping, hash=False)
-    repeatable: bool = field(default=False, kw_only=True)
+    repeatable: bool = field(default=False, kw_only=True, validator=flag)
     reply = RawReply

@@ -187,8 +187,15 @@ class FakeDesk:
         """Answer the next requests with an ErrorCode, without looking at them.
 
         Faults happen in the order in which they were asked for, one a request. ``info`` is the ErrorInfo; ``command``
-        limits the fault to one call, such as ``"send_msg"``.
+        limits the fault to one call, such as ``"send_msg"``. Raises ``TypeError`` or ``ValueError`` for what is no
+        ErrorCode of a failure.
         """
+        if isinstance(code, bool) or not isinstance(code, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+            msg = f"code must be an ErrorCode, a whole number such as 60011, not {code!r}"
+            raise TypeError(msg)
+        if not code:
+            msg = "code must be an ErrorCode other than 0, which says that all went well"
+            raise ValueError(msg)
         self._faults.add(Fault(command, refuse(code, info)), times)
 
     def drop_replies(self, times: int = 1, *, command: str | None = None) -> None:

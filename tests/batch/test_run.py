@@ -111,10 +111,20 @@ async def test_a_run_of_bad_items_leaves_the_loop_to_others() -> None:
     assert turns > 50
 
 
-@pytest.mark.parametrize("nonsense", [None, 7, messages(1)[0]])
-async def test_what_cannot_be_iterated_is_refused(nonsense: Any) -> None:
-    """A single message, say, is an error of its own kind, before anything is sent."""
-    with pytest.raises(ConfigurationError, match="an iterable of messages"):
+@pytest.mark.parametrize(
+    ("nonsense", "reason"),
+    [
+        (None, "not None: make them with Message.to_user"),
+        (7, "not 7: make"),
+        ("hello", "not 'hello': make them"),
+        (b"hello", "not b'hello': make"),
+        ({"to_account": "u"}, "not {'to_account': 'u'}: make"),
+        (messages(1)[0], "and this is one Message: put it into a list"),
+    ],
+)
+async def test_what_is_no_list_of_messages_is_refused(nonsense: Any, reason: str) -> None:
+    """A single message, say, or a text, is an error of its own kind, before anything is sent."""
+    with pytest.raises(ConfigurationError, match=f"a batch takes an iterable of messages, .*{reason}"):
         await send(FakeSender(), nonsense)
 
 

@@ -170,6 +170,7 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
     ("or by client_user_id and", lambda: GetSessionState(client_user_id="u")),
     ("one TIMStreamElem", lambda: commands.SendStreamMsgV2(session_id="s", msg_body=(TextElem("hi"),))),
     ("JSON cannot say", lambda: commands.RawCommand("desk_http_svc", "x", {"a": object()})),
+    ("repeatable must be True or False", lambda: commands.RawCommand("openim", "x", repeatable="no")),  # type: ignore[arg-type]
 ]
 
 
@@ -178,6 +179,14 @@ def test_what_desk_would_refuse_is_refused_before(text: str, make: Callable[[], 
     """A command with a field that cannot work names the field and what it takes."""
     with pytest.raises(MessageError, match=text):
         make()
+
+
+@pytest.mark.parametrize("part", ["service", "path"])
+@pytest.mark.parametrize("value", ["", "/v4/openim/querystate", "openim/x", "x?usersig=y", "a b", "..", "名", None, 7])
+def test_a_raw_command_names_one_part_of_the_path_each(part: str, value: Any) -> None:
+    """A whole path, or what no path has, would make a call that nobody meant."""
+    with pytest.raises(MessageError, match=f"RawCommand.{part} must be one part of the path v4/SERVICE/PATH"):
+        commands.RawCommand(**{"service": "openim", "path": "querystate", part: value})
 
 
 def test_a_message_of_the_history_tells_its_text_and_its_payload() -> None:

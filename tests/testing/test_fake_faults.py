@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -25,6 +26,13 @@ async def test_a_scripted_code_explains_itself(desk: FakeDesk, info: str | None,
     async with in_memory(desk) as poster:
         said = (await poster.post(message())).json()["ErrorInfo"]
     assert expected == (bool(said) if info is None else said)
+
+
+@pytest.mark.parametrize(("code", "error"), [("x", TypeError), (True, TypeError), (None, TypeError), (0, ValueError)])
+async def test_only_the_code_of_a_failure_is_scripted(desk: FakeDesk, code: Any, error: type[Exception]) -> None:
+    """What no reply of Desk's could say is refused at once, not when the reply is read."""
+    with pytest.raises(error, match="code must be an ErrorCode"):
+        desk.fail_next(code=code)
 
 
 async def test_a_code_that_no_page_names_can_be_scripted(desk: FakeDesk) -> None:
