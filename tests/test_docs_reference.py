@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,19 @@ def test_every_fault_and_setting_of_the_fake_is_on_the_page() -> None:
     text = page("testing", HOW_TO)
     assert set() == {name for name in public if f"fake.{name}" not in text and f"{name}=" not in text}
     assert set() == {name for name in settings if f"{name}=" not in text}
+
+
+# The picture of the rooms
+
+
+def test_the_picture_shows_every_room_in_the_order_of_its_imports() -> None:
+    """From top to bottom it has the layers that the linter holds, the rooms of each in the linter's order."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    picture = (ROOT / "docs" / "explanation" / "rooms.svg").read_text(encoding="utf-8")
+    shown = [re.split(r" · | → ", line) for line in re.findall(r'class="room name"[^>]*>(.+?)<', picture)]
+    wanted = [re.findall(r"\w+", layer) for layer in layers]
+    place = {room: number for number, rooms in enumerate(wanted) for room in rooms}
+    assert sorted(place) == sorted(room for line in shown for room in line)
+    places = [place[room] for line in shown for room in line]
+    assert sorted(places) == places

@@ -62,7 +62,7 @@ TAKES: Mapping[str, str] = {
     "deadline": _SECONDS,
     "retry": "a {class}`~deskim.RetryPolicy`, or `None`",
     "rate_limit": "a {class}`~deskim.RateLimit`, a {class}`~deskim.Pacer`, or `None`",
-    "hooks": "a list of {class}`~deskim.Hooks`, whose methods are not `async`",
+    "hooks": "a list of {class}`~deskim.hooks.Hooks`, whose methods are not `async`",
 }
 RETRY_TAKES: Mapping[str, str] = {
     "max_attempts": _COUNT,
