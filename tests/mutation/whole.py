@@ -14,7 +14,9 @@ import pytest
 from hypothesis import Phase, settings
 
 # The same examples meet every mutant, and what fails need not be made small.
-settings.register_profile("mutation", deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+settings.register_profile(
+    "mutation", deadline=None, derandomize=True, max_examples=50, phases=[Phase.explicit, Phase.generate]
+)
 
 if os.environ.get("MUTANT_UNDER_TEST") == "stats":
     from mutmut.state import state
