@@ -8,13 +8,14 @@ from typing import TypeAlias
 
 import pytest
 
+from tests.pages import walking
 from tests.pages.judging import difference
 from tests.pages.reading import PageError, read
 from tests.pages.walking import walk
 
 Follow: TypeAlias = Callable[[str], None]
 ROOT = Path(__file__).parents[2]
-PATIENCE = 5.0  # a page that is right never waits for it
+PATIENCE = 20.0  # a page that is right never waits for it
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_a_server_is_watched_from_another_terminal(follow: Follow) -> None:
 
 def test_what_the_server_does_not_show_is_missed(follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page is not believed when the other terminal shows something else."""
-    monkeypatch.setattr("tests.pages.test_pages.PATIENCE", 0.5)
+    monkeypatch.setattr(walking, "_SHOWN_WITHIN", 0.5)
     with pytest.raises(PageError, match="terminal 1 does not show"):
         follow(SERVER.replace("```text\ndear bot", "```text\ndear cat"))
 
