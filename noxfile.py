@@ -15,7 +15,9 @@ nox.options.download_python = "never"  # an interpreter that is not here is skip
 nox.options.error_on_missing_interpreters = False  # not even where CI is set
 nox.options.reuse_venv = "yes"
 # The oldest Python with `fast` and without, the newest with it; `nox -s tests` runs all six combinations.
-nox.options.sessions = ["lint", "types", "tests-3.11", "tests-3.13(speed='fast')", "coverage", "docs", "pages"]
+nox.options.sessions = """
+    lint types api tests-3.11 tests-3.13(speed='fast') coverage docs pages proof-quick
+""".split()
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -57,6 +59,25 @@ def types(session: nox.Session) -> None:
     session.run("pyright")
     session.run("pyright", "--verifytypes", "deskim", "--ignoreexternal")
     session.run("ty", "check", "--python", session.virtualenv.location, "tests/typing")
+
+
+@nox.session
+def api(session: nox.Session) -> None:
+    """Compare the public names with the newest release, or with `-- REF`: a break needs a version that says so."""
+    tags = session.run("git", "tag", "--list", "v*", "--sort=-version:refname", external=True, silent=True)
+    ref = [*session.posargs, *str(tags).split()][:1]
+    if not ref:
+        session.log("no release yet, so nothing to compare with; `nox -s api -- REF` takes any commit")
+        return
+    session.install(*nox.project.dependency_groups(PYPROJECT, "api"))
+    session.run("python", "-m", "tests.api", *ref)
+
+
+@nox.session
+def dev(session: nox.Session) -> None:
+    """Make .nox/dev, an environment to work in that holds every tool, and run the tests in it."""
+    _install(session, "dev")
+    session.run("pytest", *session.posargs, env=TEST_ENV)
 
 
 @nox.session(python=PYTHONS)
@@ -117,6 +138,13 @@ def proof(session: nox.Session) -> None:
     session.run("python", "-m", "tests.proof", *(session.posargs or table))
 
 
+@nox.session(name="proof-quick")
+def proof_quick(session: nox.Session) -> None:
+    """Show every promise of the page on reliability, small."""
+    _install(session, "tests", "neighbours")
+    session.run("python", "-m", "tests.proof", "--quick")
+
+
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzz what reads replies and elements, a million runs each unless told otherwise."""
@@ -152,6 +180,23 @@ def lowest(session: nox.Session) -> None:
     session.run(*compile_, "--all-extras", "--quiet", "--no-header", "-o", str(pins))
     _install(session, "tests", "neighbours", options=("-c", str(pins)))
     session.run("pytest", *session.posargs, env=TEST_ENV)
+
+
+@nox.session
+@nox.parametrize("loop", ["asyncio", "uvloop"])
+def newest(session: nox.Session, loop: str) -> None:
+    """Run the tests with the newest releases of everything, on asyncio's own loop and on uvloop's."""
+    _install(session, "tests", "neighbours", "loop", options=("--upgrade",))
+    session.run("pytest", *session.posargs, env=TEST_ENV | {"DESKIM_TEST_LOOP": loop})
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Ask PyPI for known weaknesses of what the package installs with all extras; what it does not know fails too."""
+    pins = Path(session.create_tmp()) / "newest.txt"
+    session.install("uv", "pip-audit")
+    session.run("uv", "pip", "compile", "pyproject.toml", "--all-extras", "--quiet", "--no-header", "-o", str(pins))
+    session.run("pip-audit", "--requirement", str(pins), "--no-deps", "--disable-pip", "--strict", *session.posargs)
 
 
 @nox.session
