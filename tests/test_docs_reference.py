@@ -6,8 +6,10 @@ import json
 import re
 import ssl
 import tomllib
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Self
 
 import attrs
 import httpx
@@ -231,6 +233,51 @@ def test_every_fault_and_setting_of_the_fake_is_on_the_page() -> None:
     text = page("testing", HOW_TO)
     assert set() == {name for name in public if f"fake.{name}" not in text and f"{name}=" not in text}
     assert set() == {name for name in settings if f"{name}=" not in text}
+
+
+# Pieces that need a package which the tests do not have
+
+
+class Stream:
+    """Be what the packages of language models give: an async context manager over pieces."""
+
+    def __init__(self, *pieces: Any) -> None:
+        self.pieces = pieces
+
+    @property
+    def text_stream(self) -> Stream:
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        return None
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        for piece in self.pieces:
+            yield piece
+
+
+async def _completions(**_: object) -> Stream:
+    choices = [[SimpleNamespace(delta=SimpleNamespace(content=text))] for text in ("one ", None, "two")]
+    return Stream(*[SimpleNamespace(choices=each) for each in (*choices, [])])
+
+
+CLIENT = SimpleNamespace(
+    chat=SimpleNamespace(completions=SimpleNamespace(create=_completions)),
+    messages=SimpleNamespace(stream=lambda **_: Stream("one ", "two")),
+)
+MODELS = [example.parsed for example in BLOCKS.parse(HOW_TO / "llm.md")]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("source", MODELS, ids=["openai", "anthropic"])
+async def test_a_model_of_each_package_gives_its_text(source: str) -> None:
+    """What the page puts in the place of the stand-in yields the text of chunks that have the package's shape."""
+    namespace: dict[str, Any] = {"AsyncGenerator": AsyncGenerator, "client": CLIENT, "MODEL": "a model"}
+    exec(source, namespace)  # noqa: S102 - our own page
+    assert "one two" == "".join([text async for text in namespace["ask_model"]("Where is my parcel?")])
 
 
 # The picture of the rooms
