@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 
 from deskim import _retry, errors
 from deskim._lanes import Attempt, Failure, Lane
+from deskim._life import Life
 from deskim._pacing import LocalPacer
 from deskim._progress import (
     Answer,
@@ -68,6 +69,7 @@ class Caller:
     pacer: Pacer | None
     hooks: Sequence[Hooks]
     world: World
+    life: Life
     _budget: RetryBudget = field(factory=RetryBudget)
     _signature: Signature | None = None
     _locked_until: float | None = None
@@ -80,6 +82,7 @@ class Caller:
 
     async def call(self, request: Request, deadline: float) -> Answer:
         """Make a call and return Desk's answer; raises ``DeskError`` with what is known of the message."""
+        self.life.begin()
         progress = self._begin(request, deadline)
         try:
             while True:
@@ -91,6 +94,8 @@ class Caller:
             vars(stop).update(delivery=progress.known, attempts=progress.attempts)  # a batch has to account for it
             self._tell_result(request, progress, progress.known, None)
             raise
+        finally:
+            self.life.end()
 
     def _begin(self, request: Request, deadline: float) -> Progress:
         now = self.world.clock()
@@ -103,17 +108,23 @@ class Caller:
     async def _try(self, request: Request, progress: Progress, deadline: float) -> dict[str, Any] | DeskError:
         """Make one attempt; a failure is returned, not raised, so that it carries no frame of the attempt."""
         try:
-            self._check_open()
+            if self._closed or self._locked_until is not None:
+                self._check_open()
             pacer = self._to_wait_for(request)
             if pacer is not None:
                 await self._asked("pacer", partial(pacer.acquire, request.queue), progress.ends, no_slot)
+            now = self.world.clock()
             if progress.ends == math.inf:  # an item of a batch: its time begins with its first slot
-                progress.started = self.world.clock()
-                progress.ends = progress.started + deadline
-            usersig = self.signatures.fresh() or await self._fetch(progress, None)
+                progress.started, progress.ends = now, now + deadline
+            usersig = self.signatures.fresh()
+            if usersig is None:
+                usersig, now = await self._fetch(progress, None), self.world.clock()
             if self._signature is None or self._signature.usersig is not usersig:
                 self._signature = Signature(self.identity, usersig)
-            return await self._attempt(request, progress, self._signature)
+            attempt = self._next(request, progress, self._signature, now)
+            reply = await self.lane.post(attempt, self._signature)
+            progress.in_flight = False
+            return self._read(progress, attempt.base_url, reply)
         except NotBegunError as stop:
             progress.over = True
             error = progress.failure or stop.error
@@ -158,28 +169,25 @@ class Caller:
             raise NotBegunError(late())
         raise errors.ConfigurationError(f"the {who} failed ({type(cause).__name__}); nothing was sent") from cause
 
-    async def _attempt(self, request: Request, progress: Progress, signature: Signature) -> dict[str, Any]:
-        now = self.world.clock()
+    def _next(self, request: Request, progress: Progress, signature: Signature, now: float) -> Attempt:
+        """Begin an attempt; raises ``NotBegunError`` where it is too late for one."""
         progress.signature = signature
-        self._check_time(request, progress, now)
+        if progress.first_attempt is None and now < progress.ends:
+            progress.first_attempt = now
+        else:
+            self._check_time(request, progress, now)
         progress.attempts += 1
         if self.hooks:
             self._tell_request(request, progress)
-        url = self.hosts.current(now)
         progress.in_flight = True
-        reply = await self.lane.post(
-            Attempt(url, request.path, self.world.bits(32), request.body, self.timeout, progress.ends - now), signature
-        )
-        progress.in_flight = False
-        return self._read(progress, url, reply)
+        url, left = self.hosts.current(now), progress.ends - now
+        return Attempt(url, request.path, self.world.bits(32), request.body, self.timeout, left)
 
     def _check_time(self, request: Request, progress: Progress, now: float) -> None:
         """Let no attempt begin after the deadline, and none that repeats what Desk would no longer recognise."""
         if now >= progress.ends:
             raise NotBegunError(too_late())
-        if progress.first_attempt is None:
-            progress.first_attempt = now
-        elif progress.tainted and not request.repeatable:
+        if progress.first_attempt is not None and progress.tainted and not request.repeatable:
             window = (self.retry or _DEFAULT_RETRY).dedup_window
             if now - progress.first_attempt >= window:
                 raise NotBegunError(outside_window(window))

@@ -140,9 +140,8 @@ def extra_fields(value: Mapping[str, Any]) -> dict[str, Any]:
     return {} if value == {} else json_mapping(value, "extra")
 
 
-def no_fields() -> dict[str, Any]:
-    """Return what ``extra`` is by default."""
-    return {}
+no_fields: Callable[[], dict[str, Any]] = dict
+"""Return what ``extra`` is by default."""
 
 
 def refused(instance: object, attribute: Attribute[Any], takes: str, value: object) -> MessageError:

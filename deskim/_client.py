@@ -18,7 +18,7 @@ from deskim._checks import shown
 from deskim._lanes import HTTPClient, mask_httpx_logs
 from deskim._life import Life
 from deskim._messages import Content, Message, Outcome, SendResult
-from deskim._progress import Answer, Request
+from deskim._progress import Request
 from deskim._protocol import SEND_MSG, Identity, decode_reply, encode_command, encode_message, path_of
 from deskim._rate import Lane as Queue
 from deskim._rate import Pacer, RateLimit
@@ -91,12 +91,13 @@ class AsyncDeskClient:
         self._account = _settings.checked_account(customer_service_account)
         self._deadline = _settings.checked_seconds("deadline", deadline)
         self._owns_lane = http_client is None
-        self._in_url = _settings.signature_in_url(signature_in, http_client)
+        in_url = _settings.signature_in_url(signature_in, http_client)
+        self._life = Life(mask_httpx_logs if in_url else None)
         self._caller = Caller(
             identity=self._identity,
             signatures=UserSigCache(_settings.provider(self._identity, credentials, self._world), self._world.wall),
             lane=_settings.lane(
-                http_client, in_url=self._in_url, proxy=through, verify=verify, max_connections=max_connections
+                http_client, in_url=in_url, proxy=through, verify=verify, max_connections=max_connections
             ),
             hosts=HostChooser(base_urls(region, base_url)),
             timeout=_settings.checked_seconds("timeout", timeout),
@@ -104,8 +105,8 @@ class AsyncDeskClient:
             pacer=_settings.pacer(rate_limit, self._world),
             hooks=_settings.checked_hooks(hooks),
             world=self._world,
+            life=self._life,
         )
-        self._life = Life()
 
     def __repr__(self) -> str:
         return f"AsyncDeskClient({self._identity.sdk_app_id}, identifier={self._identity.identifier!r})"
@@ -206,7 +207,7 @@ class AsyncDeskClient:
         if isinstance(command, type) or not hasattr(command, "reply"):
             raise MessageError(f"call takes a command such as commands.RawCommand(...), not {shown(command)}")
         request = Request(path_of(command), encode_command(command), repeatable=command.repeatable)
-        answer = await self._make(request, None)
+        answer = await self._caller.call(request, self._deadline)
         try:
             return decode_reply(command, answer.envelope)
         except DeskError as error:
@@ -289,7 +290,7 @@ class AsyncDeskClient:
             await self._caller.aclose()
 
     async def __aenter__(self) -> Self:
-        self._bind()
+        self._life.bind()
         return self
 
     async def __aexit__(
@@ -304,7 +305,7 @@ class AsyncDeskClient:
             warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
 
     def _batching(self) -> Batching:
-        self._bind()
+        self._life.bind()
         caller = self._caller
         return Batching(self._identity, self._account, caller.retry, caller.world, self._deliver_of_batch)
 
@@ -319,22 +320,10 @@ class AsyncDeskClient:
         if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise MessageError(f"send takes a Message, not {shown(message)}: see send_to_session and send_to_user")
         try:
+            seconds = self._deadline if deadline is None else _settings.checked_seconds("deadline", deadline)
             body = encode_message(message, self._account)
             request = Request(SEND_MSG, body, queue, msg_random=message.msg_random, first_sent=first_sent)
-            return (await self._make(request, deadline)).of_message(message.msg_random)
+            return (await self._caller.call(request, seconds)).of_message(message.msg_random)
         except DeskError as error:
             error.msg_random = message.msg_random
             raise
-
-    async def _make(self, request: Request, deadline: float | None) -> Answer:
-        self._bind()
-        seconds = self._deadline if deadline is None else _settings.checked_seconds("deadline", deadline)
-        self._life.begin()
-        try:
-            return await self._caller.call(request, seconds)
-        finally:
-            self._life.end()
-
-    def _bind(self) -> None:
-        if self._life.bind() and self._in_url:
-            mask_httpx_logs()

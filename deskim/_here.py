@@ -22,14 +22,10 @@ class _Forks:
         self.count += 1
 
 
-_forks = _Forks()
+forks = _Forks()
+"""How many forks lie between this process and the one that imported deskim."""
 if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_forks.add)
-
-
-def forks() -> int:
-    """Return how many forks lie between this process and the one that imported deskim."""
-    return _forks.count
+    os.register_at_fork(after_in_child=forks.add)
 
 
 @define
@@ -38,14 +34,14 @@ class Home:
 
     loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop)
     _thread: int = field(factory=get_ident)
-    _forks: int = field(factory=forks)
+    _forks: int = field(factory=lambda: forks.count)
 
     @property
     def is_here(self) -> bool:
         """Tell whether this code runs in it: a thread runs one loop at a time."""
-        return self.loop.is_running() and self._thread == get_ident() and self._forks == _forks.count
+        return self.loop.is_running() and self._thread == get_ident() and self._forks == forks.count
 
     @property
     def is_of_this_process(self) -> bool:
         """Tell whether the process was not forked since."""
-        return self._forks == _forks.count
+        return self._forks == forks.count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from deskim._here import Home
 from deskim.errors import ClientClosedError, ConfigurationError
@@ -11,7 +12,8 @@ from deskim.errors import ClientClosedError, ConfigurationError
 class Life:
     """Let calls begin while the client is open, on its own loop, and count them so that closing can wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_first_use: Callable[[], None] | None = None) -> None:
+        self._on_first_use = on_first_use
         self._home: Home | None = None
         self._closed = False
         self._calls = 0
@@ -22,19 +24,21 @@ class Life:
         """Tell whether the client was used and is open."""
         return self._home is not None and not self._closed
 
-    def bind(self) -> bool:
-        """Check that the client is open and belongs to the running loop; the first use, told by True, decides which."""
+    def bind(self) -> None:
+        """Check that the client is open and belongs to the running loop; the first use decides which."""
         if self._closed:
             raise ClientClosedError("the client is closed; make a new one, or close it later")
-        if self._home is None:
-            self._home = Home()
-            return True
-        if not self._home.is_here:
+        if self._home is not None:
             self._check(self._home)
-        return False
+            return
+        self._home = Home()
+        if self._on_first_use is not None:
+            self._on_first_use()
 
     def begin(self) -> None:
-        """Count a call that begins."""
+        """Count a call that begins; raises what :meth:`bind` raises."""
+        if self._closed or self._home is None or not self._home.is_here:
+            self.bind()
         self._calls += 1
 
     def end(self) -> None:

@@ -38,8 +38,8 @@ class MsgRandomSource:
 
     def __call__(self) -> int:
         """Return the next number, in 0…2**32-1."""
-        if forks() != self._forks:
-            self._forks = forks()
+        if forks.count != self._forks:
+            self._forks = forks.count
             self._numbers = itertools.count(self._start(), _STRIDE)
         return next(self._numbers) & _MASK
 
@@ -62,7 +62,7 @@ def as_element(content: object) -> Elem:
 
 
 def _elements(contents: Iterable[Content]) -> tuple[Elem, ...]:
-    if not is_list(contents):
+    if type(contents) is not tuple and not is_list(contents):
         raise MessageError(f"elements must be a list of elements, not {shown(contents)}")
     return tuple(map(as_element, contents))
 
@@ -137,8 +137,10 @@ class Message:
         ``elements`` are text, elements or one payload such as ``Card``; ``key`` is your own id of the message.
         Raises ``MessageError`` for what Desk would refuse. Source: 1229/68821.
         """
+        if session_id is None:  # pyright: ignore[reportUnnecessaryComparison] - it comes from the caller
+            raise _missing("session_id")
         return cls(
-            session_id=_given(session_id, "session_id"),
+            session_id=session_id,
             elements=elements,
             msg_random=draw_msg_random() if msg_random is None else msg_random,
             cloud_custom_data=cloud_custom_data,
@@ -162,8 +164,10 @@ class Message:
         Without ``from_account`` the client's own account is the sender. Raises ``MessageError`` for what Desk would
         refuse. Source: 1229/68821.
         """
+        if to_account is None:  # pyright: ignore[reportUnnecessaryComparison] - it comes from the caller
+            raise _missing("to_account")
         return cls(
-            to_account=_given(to_account, "to_account"),
+            to_account=to_account,
             from_account=from_account,
             elements=elements,
             msg_random=draw_msg_random() if msg_random is None else msg_random,
@@ -205,10 +209,8 @@ _FIELDS = {
 }
 
 
-def _given(value: object, name: str) -> Any:
-    if value is None:
-        raise MessageError(f"{name} is missing")
-    return value
+def _missing(name: str) -> MessageError:
+    return MessageError(f"{name} is missing")
 
 
 def wire_fields(message: Message, sender: str | None = None) -> dict[str, Any]:

@@ -228,7 +228,7 @@ def decode(reply: Reply, retry_codes: Mapping[int, RetryKind] | None = None) -> 
             "the reply is not Desk's: no JSON object with an ErrorCode", retry=RetryKind.TRANSIENT
         )
         raise _with_reply(error, reply)
-    if envelope["ErrorCode"] or _failed(envelope):
+    if envelope["ErrorCode"] or (envelope.get("ActionStatus") != "OK" and _failed(envelope)):
         refusal = errors.from_code(envelope["ErrorCode"], _info(envelope), retry_codes=retry_codes)
         refusal.retry_after = refusal.retry_after or _retry_after(reply.headers)
         raise refusal
@@ -242,7 +242,7 @@ def _envelope(content: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(wire, dict):
         return None
-    envelope = cast("dict[str, Any]", wire)
+    envelope: dict[str, Any] = wire
     code = envelope.get("ErrorCode")
     return envelope if type(code) is int and abs(code) < _MAX_CODE else None
 

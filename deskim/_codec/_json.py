@@ -25,8 +25,8 @@ def _find_orjson() -> Any:
 
 _orjson = _find_orjson()
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
-_LONG_NUMBER = 19  # digits: orjson reads integers beyond 64 bits as floats
-_BLANK_BETWEEN_NUMBERS = bytes(n if chr(n) in "0123456789" else 0x20 for n in range(256))
+_DIGITS_AS_ZEROS = bytes(0x30 if chr(n) in "0123456789" else 0x20 for n in range(256))
+_LONG_NUMBER = b"0" * 19  # orjson reads integers beyond 64 bits as floats
 _stdlib_encode = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
 ).encode
@@ -115,7 +115,7 @@ def _finite(digits: str) -> float:
 
 def loads_reply(data: bytes) -> Any:
     """Return the value of a reply: like :func:`loads`, and faster where orjson is installed."""
-    if _orjson and max(map(len, data.translate(_BLANK_BETWEEN_NUMBERS).split()), default=0) < _LONG_NUMBER:
+    if _orjson and _LONG_NUMBER not in data.translate(_DIGITS_AS_ZEROS):
         try:
             return _orjson.loads(data)
         except ValueError:  # what it refuses beyond JSON (lone surrogates, depth), the standard library decides
