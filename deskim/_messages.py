@@ -62,7 +62,7 @@ def as_element(content: object) -> Elem:
 
 
 def _elements(contents: Iterable[Content]) -> tuple[Elem, ...]:
-    if type(contents) is not tuple and not is_list(contents):
+    if not is_list(contents):
         raise MessageError(f"elements must be a list of elements, not {shown(contents)}")
     return tuple(map(as_element, contents))
 

@@ -242,7 +242,7 @@ def _envelope(content: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(wire, dict):
         return None
-    envelope: dict[str, Any] = wire
+    envelope: dict[str, Any] = wire  # pyright: ignore[reportUnknownVariableType] - the keys of JSON are text
     code = envelope.get("ErrorCode")
     return envelope if type(code) is int and abs(code) < _MAX_CODE else None
 
