@@ -62,7 +62,7 @@ def rows(text: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", ["settings", "errors", "cli"])
 def test_tables_are_what_the_code_says(name: str) -> None:
     """`python -m tests.support.reference` would change nothing on the page."""
-    assert reference.written(page(name)) == page(name)
+    assert reference.written(page(name)) == page(name), "run `python -m tests.support.reference`"
 
 
 def test_every_setting_has_its_row() -> None:

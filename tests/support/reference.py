@@ -44,16 +44,16 @@ def _rows(head: str, rows: Iterable[Iterable[str]]) -> str:
 
 # Settings; what they take is tried in tests/test_docs_reference.py
 
-_SECONDS, _SECONDS_0, _COUNT = "seconds, above 0", "seconds, from 0", "a whole number from 1"
+_SECONDS, _SECONDS_0, _COUNT = "seconds above 0", "seconds from 0", "a whole number from 1"
 TAKES: Mapping[str, str] = {
     "sdk_app_id": _COUNT,
-    "secret_key": "text without white space around it; this or `usersig`",
-    "usersig": "text, or what is awaited for it; this or `secret_key`",
+    "secret_key": "text without white space around it, or none where `usersig` is given",
+    "usersig": "text or what is awaited for it, or none where `secret_key` is given",
     "identifier": "text of one line",
     "customer_service_account": "text",
     "region": "a {class}`~deskim.Region` or its name",
     "base_url": "scheme and host: `https`, or `http` for this machine",
-    "http_client": "an `AsyncClient` of httpx or httpx2",
+    "http_client": "an `AsyncClient`, open for as long as it is used",
     "signature_in": '`"target"`; `"url"` with `http_client` alone',
     "proxy": "an `http` or `https` URL; not with `http_client`",
     "verify": "`True`, `False`, an `SSLContext`; not with `http_client`",
@@ -104,8 +104,12 @@ def client_settings() -> Mapping[str, inspect.Parameter]:
 
 def _settings(_: str) -> str:
     said = documented(AsyncDeskClient)
-    rows = ([f"`{name}`", TAKES[name], _default(each), said[name]] for name, each in client_settings().items())
-    return _rows("setting | takes | default | meaning", rows)
+    rows = ([f"`{name}`", _default(each), _meaning(said, TAKES, name)] for name, each in client_settings().items())
+    return _rows("setting | default | meaning, and what it takes", rows)
+
+
+def _meaning(said: Mapping[str, str], takes: Mapping[str, str], name: str) -> str:
+    return f"{said[name][0].upper()}{said[name][1:]}. Takes {takes[name]}."
 
 
 def _default(setting: inspect.Parameter) -> str:
@@ -120,14 +124,14 @@ def _default(setting: inspect.Parameter) -> str:
 def _retry(_: str) -> str:
     said, empty = documented(RetryPolicy), RetryPolicy()
     names = attrs.fields_dict(RetryPolicy)
-    rows = ([f"`{name}`", RETRY_TAKES[name], f"`{getattr(empty, name)!r}`", said[name]] for name in names)
-    return _rows("setting | takes | default | meaning", rows)
+    rows = ([f"`{name}`", f"`{getattr(empty, name)!r}`", _meaning(said, RETRY_TAKES, name)] for name in names)
+    return _rows("setting | default | meaning, and what it takes", rows)
 
 
 def _batch(_: str) -> str:
     said, known = documented(AsyncDeskClient.send_batch), inspect.signature(AsyncDeskClient.send_batch).parameters
-    rows = ([f"`{name}`", BATCH_TAKES[name], _default(known[name]), text] for name, text in said.items())
-    return _rows("argument | takes | default | meaning", rows)
+    rows = ([f"`{name}`", _default(known[name]), _meaning(said, BATCH_TAKES, name)] for name in said)
+    return _rows("argument | default | meaning, and what it takes", rows)
 
 
 # Errors
