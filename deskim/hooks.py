@@ -11,7 +11,7 @@ __all__ = ["Hooks", "RequestEvent", "ResultEvent", "RetryEvent"]
 
 @frozen(kw_only=True)
 class RequestEvent:
-    """Tell that an attempt is about to be made; ``path`` is e.g. ``send_msg``, ``attempt`` counts from 1."""
+    """Tell that an attempt is about to be made; ``path`` is that of the URL, ``attempt`` counts from 1."""
 
     path: str
     attempt: int
