@@ -66,7 +66,7 @@ text_elements = _element(TextElem, text=texts)
 custom_elements = _element(
     CustomElem, data=texts, desc=st.none() | texts, ext=st.none() | texts, sound=st.none() | texts
 )
-plain_elements: st.SearchStrategy[Elem] = st.one_of(
+kinds_of_plain_elements: tuple[st.SearchStrategy[Elem], ...] = (
     text_elements,
     _element(
         LocationElem, desc=texts, latitude=st.floats(-90, 90) | st.integers(-90, 90), longitude=st.floats(-180, 180)
@@ -88,6 +88,7 @@ plain_elements: st.SearchStrategy[Elem] = st.one_of(
         extra=st.just({}) | st.dictionaries(texts.filter(lambda n: not n.startswith("Msg")), json_values, max_size=2),
     ),
 )
+plain_elements = st.one_of(*kinds_of_plain_elements)
 elements = plain_elements | custom_elements
 
 
@@ -117,7 +118,7 @@ _variable = _part(
 _bit, _three = st.sampled_from([0, 1]), st.sampled_from([0, 1, 2])
 _choices = st.lists(_choice, max_size=3)
 _bot = {"title": texts, "content": texts, "items": st.lists(_bot_choice, max_size=2)}
-payloads: st.SearchStrategy[p.Payload] = st.one_of(
+kinds_of_payloads: tuple[st.SearchStrategy[p.Payload], ...] = (
     _payload(
         p.Card,
         header=texts,
@@ -161,3 +162,4 @@ payloads: st.SearchStrategy[p.Payload] = st.one_of(
     _payload(p.RatingSettings, menu_send_rule_flag=st.integers(0, 7)),
     _payload(p.SeatStatus, content=texts),
 )
+payloads = st.one_of(*kinds_of_payloads)
