@@ -22,9 +22,10 @@ from deskim.cli._input import with_stdin
 from deskim.cli._screen import UsageError, complain, forgive_odd_characters, nobody_reads
 from deskim.cli._secrets import masked, refuse_secrets
 from deskim.cli._send import send
+from deskim.cli._usage import explain_usage
 from deskim.cli._usersig import usersig
 from deskim.cli._words import WORDS, advice, describe, known, language
-from deskim.errors import ConfigurationError, DeskError
+from deskim.errors import ConfigurationError, DeskError, MessageError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -35,8 +36,8 @@ DESKIM_USERSIG, DESKIM_IDENTIFIER, DESKIM_REGION, DESKIM_BASE_URL,
 DESKIM_CUSTOMER_SERVICE_ACCOUNT. A secret may stand in a file, never in an
 argument. DESKIM_DEBUG=1 shows the traceback of an error.
 
-Exit codes: 0 done, 1 not sent or failed, 2 usage or configuration,
-130 interrupted.
+Exit codes: 0 done, 1 not sent or failed, 2 usage or configuration:
+nothing was tried, 130 interrupted.
 """
 
 COMMANDS = (send, batch, call, explain, doctor, usersig, demo, fake)
@@ -87,8 +88,9 @@ def _report(error: Exception, argv: Sequence[str]) -> int:
     if isinstance(error, DeskError):
         return _report_desk_error(error)
     if isinstance(error, UsageError | CycloptsError):
-        words = WORDS[language()]
-        complain(masked(f"{words.failed}{error}"), "red")
+        tongue = language()
+        words, text = WORDS[tongue], explain_usage(error, tongue) if isinstance(error, CycloptsError) else str(error)
+        complain(masked(f"{words.failed}{text}"), "red")
         complain(words.usage.format(" ".join(["deskim", *_command_name(argv)])))
         return USAGE
     complain(masked(f"error inside deskim: {type(error).__name__}: {error} (DESKIM_DEBUG=1 shows more)"), "red")
@@ -107,4 +109,5 @@ def _report_desk_error(error: DeskError) -> int:
     complain(known(error, tongue))
     if more := advice(error, tongue):
         complain(more)
-    return FAILED
+    untried = isinstance(error, MessageError) and error.code is None
+    return USAGE if untried else FAILED

@@ -49,6 +49,7 @@ async def batch(
     :param output: Write each outcome as a line of JSON to this file; `-` writes to standard output.
     """
     read, how, known = reading or Reading(), sending or Sending(), settings or Settings()
+    read.check(file)
     with opened(file) as stream:
         if dry_run:
             return await _dry_run(read.source(stream), how.sender(known))

@@ -39,6 +39,11 @@ class Reading:
     delimiter: Annotated[str, _reading("For CSV: what separates the fields; a comma by default.")] = ","
     encoding: Annotated[str, _reading("The encoding: utf-8 by default, with or without a byte order mark.")] = "utf-8"
 
+    def check(self, file: str) -> None:
+        """Raise ``UsageError`` for a table without what makes messages of its rows."""
+        if self.text is None and Path(file).suffix.lower() in (".csv", ".tsv"):
+            raise UsageError(f"{file} looks like a table: for CSV give --text and --to-column (or --session-column)")
+
     def source(self, file: BinaryIO) -> Source:
         """Return what reads messages from a file; raises ``UsageError`` for options that do not go together."""
         return Source(file, LineReader(check_encoding(self.encoding)), self.items())

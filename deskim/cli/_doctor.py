@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Iterator
 
 from attrs import asdict
 
+from deskim._checks import checked_seconds
 from deskim._protocol import Identity
 from deskim._regions import base_urls
 from deskim._usersig import Secret, sign_usersig
 from deskim.cli._checks import Finding, State, check_credentials
 from deskim.cli._probe import probe
-from deskim.cli._screen import say, say_json
+from deskim.cli._screen import console, say, say_json
 from deskim.cli._settings import Connection, Settings
 
+_INDENT, _WIDEST = 19, 100
 _STYLES: dict[State, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -35,7 +38,9 @@ async def doctor(
     """
     chosen = settings or Settings()
     who, found = chosen.identity(), chosen.credentials()
-    hosts = base_urls(chosen.value("region", "china") or "", chosen.value("base_url"))
+    with chosen.named():
+        hosts = base_urls(chosen.value("region", "china") or "", chosen.value("base_url"))
+        checked_seconds("timeout", timeout)
     findings = list(_settings(who, hosts))
     findings += check_credentials(found, who, time.time())
     if not offline:
@@ -68,6 +73,14 @@ async def _network(hosts: tuple[str, ...], who: Identity, usersig: Secret | None
 
 
 def _show(finding: Finding) -> None:
-    say(f"{finding.state:<4}  {finding.check:<11}  {finding.text}", _STYLES[finding.state])
-    if finding.advice:
-        say(f"      {'':<11}  {finding.advice}")
+    first, *more = _lines(finding.text)
+    say(f"{finding.state:<4}  {finding.check:<11}  {first}", _STYLES[finding.state])
+    for line in (*more, *_lines(finding.advice)):
+        say(f"{'':<{_INDENT}}{line}")
+
+
+def _lines(text: str) -> list[str]:
+    """Return text in lines that stand beside the name of a check."""
+    screen = console()
+    width = min(screen.width, _WIDEST) if screen.is_terminal else _WIDEST
+    return textwrap.wrap(text, max(width - _INDENT, 20), break_on_hyphens=False, break_long_words=False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 import secrets
 import shlex
 import signal
+import socket
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from deskim.cli._message_text import addressee, as_json, lines
 from deskim.cli._screen import UsageError, complain, say, say_json
 from deskim.errors import lookup
 from deskim.testing import ReceivedRequest, SeenMessage
+
+_LAST_PORT = 65535
 
 
 async def fake(
@@ -41,6 +45,11 @@ async def fake(
     :param dedup_window: For how many seconds a repeated message is not shown again.
     :param json: Print each message as one line of JSON.
     """
+    if not 0 <= port <= _LAST_PORT:
+        raise UsageError(f"--port takes a number from 0 to {_LAST_PORT}, not {port}; 0 takes a free one")
+    for name, number in {"--rate-limit": rate_limit, "--dedup-window": dedup_window}.items():
+        if number is not None and not number >= 0:
+            raise UsageError(f"{name} takes a number from 0, not {number:g}")
     chosen = secrets.randbits(32) if seed is None else seed
     faults = read_faults(fault)
     desk = ChancyDesk(
@@ -61,9 +70,22 @@ async def fake(
                 await told.wait()
     except BrokenPipeError:
         raise
-    except (ImportError, OSError) as error:
+    except ImportError as error:
         raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(_why_not(error, host, port)) from None
     complain(f"# {desk.requests_seen} requests came, {desk.messages_seen} messages were shown")
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    """Return why nothing can listen there, and what to give instead."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"{host!r} is no address of this machine: --host takes one, such as 127.0.0.1"
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is taken: give another --port, or none to get a free one"
+    if error.errno == errno.EACCES:
+        return f"port {port} is not for every user: give a --port above 1023, or none to get a free one"
+    return f"cannot listen at port {port} of {host}: {error}"
 
 
 def _print_settings(desk: ChancyDesk, base_url: str, *, stderr: bool) -> None:

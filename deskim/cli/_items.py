@@ -71,11 +71,12 @@ def _json_item(line: Line) -> Numbered:
     except MessageError as error:
         return bad(line.number, error)
     except ValueError as error:
-        return bad(line.number, f"not JSON: {error}")
+        table = line.number == 1 and "{" not in line.text
+        return bad(line.number, f"not JSON: {error}{'; for CSV give --text and --to-column' if table else ''}")
 
 
 def _is_short(wire: Any) -> bool:
-    return not {"to", "session"}.isdisjoint(_mapping(wire))
+    return isinstance(wire, Mapping) and {"SessionId", "ToAccount", "MsgBody"}.isdisjoint(_mapping(wire))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -85,6 +86,8 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _short(wire: Mapping[str, Any]) -> Message:
     if unknown := wire.keys() - SHORT_FORM.keys() - {"text", "card"}:
         raise MessageError(f"unknown field {min(unknown)!r}: the short form has {', '.join(SHORT_FORM)}, text and card")
+    if {"to", "session"}.isdisjoint(wire):
+        raise MessageError("it does not say to whom: give 'to' or 'session'")
     contents: list[Content] = [wire["text"]] if "text" in wire else []
     if "card" in wire:
         contents.append(card_of(wire["card"]))

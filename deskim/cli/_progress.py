@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from deskim._messages import Outcome
 from deskim.cli._screen import complain, console
 from deskim.cli._words import describe, language
-from deskim.errors import Delivery, MessageError
+from deskim.errors import ConfigurationError, Delivery, MessageError
 
 SHOWN_FAILURES = 20
 _EVERY = 0.1
@@ -27,6 +27,7 @@ class Tally:
     earlier: int = 0
     """How many an earlier run had sent."""
     _told: int = 0
+    _reasons: dict[str, int] = field(factory=dict[str, int])
 
     @property
     def total(self) -> int:
@@ -44,16 +45,23 @@ class Tally:
         self.earlier += outcome.delivery is Delivery.SENT and outcome.result is None
         if outcome.message is None and isinstance(outcome.error, MessageError):
             complain(str(outcome.error))
+        elif isinstance(outcome.error, ConfigurationError):
+            return  # it ends the run, and is told then
         elif outcome.delivery is not Delivery.SENT:
             self._tell(line, outcome)
 
     def _tell(self, line: int, outcome: Outcome) -> None:
         self._told += 1
         if self._told <= SHOWN_FAILURES:
-            reason = f": {describe(outcome.error, language())}" if outcome.error else ""
-            complain(f"line {line}: {outcome.delivery.value.replace('_', ' ')}{reason}", "yellow")
+            complain(f"line {line}: {outcome.delivery.value.replace('_', ' ')}{self._reason(line, outcome)}", "yellow")
         elif self._told == SHOWN_FAILURES + 1:
             complain("further failures are not shown here: --output FILE has them all", "yellow")
+
+    def _reason(self, line: int, outcome: Outcome) -> str:
+        """Return the reason of a failure; one that was told before only as a line."""
+        reason = describe(outcome.error, language()) if outcome.error else ""
+        first = self._reasons.setdefault(reason, line)
+        return f": as line {first}" if reason and first != line else reason and f": {reason}"
 
     def summary(self) -> str:
         """Return the counts, the time and the rate in one line."""

@@ -16,6 +16,7 @@ from deskim.cli._settings import Connection, Settings
 from deskim.payloads import Card
 
 CARD_FIELDS = ("header", "desc", "pic", "url")
+CARD_FORM = "header=... desc=... pic=... url=..."
 
 
 async def send(
@@ -25,7 +26,7 @@ async def send(
     session: str | None = None,
     user: str | None = None,
     from_account: Annotated[str | None, Parameter(name="--from")] = None,
-    card: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    card: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True)] = None,
     card_header: str | None = None,
     card_desc: str | None = None,
     card_pic: str | None = None,
@@ -74,12 +75,16 @@ async def send(
     _tell(result, as_json=result_json)
 
 
-def _card_words(words: Sequence[str]) -> dict[str, str]:
+def _card_words(words: Sequence[str] | None) -> dict[str, str]:
     """Return the fields of a card written as name=value."""
+    if words is None:
+        return {}
+    if not words:
+        raise UsageError(f"--card takes the fields of a card: {CARD_FORM}")
     pairs = [word.partition("=") for word in words]
     for name, equals, _ in pairs:
         if not equals or name not in CARD_FIELDS:
-            raise UsageError(f"{name!r} is no field of a card: --card takes header=... desc=... pic=... url=...")
+            raise UsageError(f"{name!r} is no field of a card: --card takes {CARD_FORM}")
     return {name: value for name, _, value in pairs}
 
 

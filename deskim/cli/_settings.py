@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -14,6 +16,8 @@ from deskim._protocol import Identity
 from deskim._usersig import Secret
 from deskim.cli._screen import UsageError
 from deskim.cli._secrets import VARIABLES, read_secret
+from deskim.cli._words import for_shell
+from deskim.errors import ConfigurationError
 
 GROUP = Group("Connection", sort_key=3)
 NO_CREDENTIALS = (
@@ -56,8 +60,11 @@ class Settings:
     def identity(self) -> Identity:
         """Return who calls; raises ``UsageError`` where the SDKAppID is missing or no number."""
         app_id = self.value("sdk_app_id")
-        if app_id is None or not (app_id.isascii() and app_id.isdecimal()):
-            raise UsageError(f"DESKIM_SDK_APP_ID must be the application's SDKAppID, a number; it is {app_id!r}")
+        if app_id is None:
+            raise UsageError("DESKIM_SDK_APP_ID is not set: it is the application's SDKAppID, a number")
+        if not (app_id.isascii() and app_id.isdecimal()):
+            name = "DESKIM_SDK_APP_ID" if self.sdk_app_id is None else "--sdk-app-id"
+            raise UsageError(f"{name} must be the application's SDKAppID, a number; it is {app_id!r}")
         return Identity(int(app_id), self.value("identifier", "administrator") or "")
 
     def overrides(self) -> dict[str, Any]:
@@ -65,12 +72,25 @@ class Settings:
         return {name: value for name, value in asdict(self).items() if value is not None and "_file" not in name}
 
     def client(self, **more: Any) -> AsyncDeskClient:
-        """Return a client; raises ``UsageError`` or ``ConfigurationError`` for settings that cannot work."""
+        """Return a client; raises ``UsageError`` for settings that cannot work."""
         found = self.credentials()
         if len(found) != 1:
             raise UsageError("both a secret key and a UserSig are set: keep one of them" if found else NO_CREDENTIALS)
         revealed = Secret({name: secret.reveal() for name, secret in found.items()})
-        return AsyncDeskClient.from_env(**self.overrides(), **more, **revealed.reveal())
+        with self.named():
+            return AsyncDeskClient.from_env(**self.overrides(), **more, **revealed.reveal())
+
+    @contextmanager
+    def named(self) -> Generator[None, None, None]:
+        """Let an error of the settings name options where options were given, and else variables."""
+        try:
+            yield
+        except ConfigurationError as error:
+            given = {name.removesuffix("_file") for name, value in asdict(self).items() if value is not None}
+            problem = for_shell(str(error), given)
+        else:
+            return
+        raise UsageError(problem)
 
 
 Connection: TypeAlias = Annotated[Settings | None, Parameter(name="*")]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, TypeAlias
 
 from attrs import frozen
 
-from deskim.errors import Delivery, DeskError, lookup
+from deskim.errors import ConnectionFailedError, Delivery, DeskError, lookup
 
 Language: TypeAlias = Literal["en", "zh"]
 
@@ -33,6 +33,8 @@ class Words:
     interrupted: str
     usage: str
     desk_says: str
+    no_connection: str
+    reach: str
 
 
 WORDS: Mapping[Language, Words] = {
@@ -51,6 +53,8 @@ WORDS: Mapping[Language, Words] = {
         interrupted="interrupted",
         usage="see {} --help",
         desk_says=" Desk says: ",
+        no_connection="no connection to {}",
+        reach="advice: see that the host is right and can be reached from here; `deskim doctor` looks closer",
     ),
     "zh": Words(
         failed="错误：",
@@ -67,24 +71,48 @@ WORDS: Mapping[Language, Words] = {
         interrupted="已中断",
         usage="参见 {} --help",
         desk_says=" Desk 返回：",
+        no_connection="无法连接 {}",
+        reach="建议：检查主机名是否正确、本机能否访问；`deskim doctor` 可进一步诊断",
     ),
 }
 
 
-# Where the errors name an argument of Python, a shell has a variable
+# Where the errors name an argument of Python, a shell has a variable or an option
 _ARGUMENT = re.compile(
-    r"\b(?:(sdk_app_id|secret_key|base_url|customer_service_account)\b=?|(usersig|identifier|region)=)"
+    r"\b(?:(sdk_app_id|secret_key|base_url|customer_service_account)\b=?|(usersig|identifier|region)(?:=| must))"
 )
+_OPTION = re.compile(r"^(concurrency|max_outage|stop_after_failures|deadline|timeout) must\b")
+_SENDER = ("give from_account=, or customer_service_account= to the client", "give --from, or customer_service_account")
 
 
-def for_shell(text: str) -> str:
-    """Return advice with the variables of the environment in place of the arguments of Python."""
-    return _ARGUMENT.sub(lambda found: f"DESKIM_{(found[1] or found[2]).upper()}", text)
+def for_shell(text: str, given: Collection[str] = ()) -> str:
+    """Return advice with options and variables of the environment in place of the arguments of Python.
+
+    ``given`` names the settings that were options of the command line.
+    """
+
+    def named(found: re.Match[str]) -> str:
+        name, rest = found[1] or found[2], " must" if found[0].endswith(" must") else ""
+        return (f"--{name.replace('_', '-')}" if name in given else f"DESKIM_{name.upper()}") + rest
+
+    text = _OPTION.sub(lambda found: f"--{found[1].replace('_', '-')} must", text.replace(*_SENDER))
+    return _ARGUMENT.sub(named, text)
+
+
+_CONNECT = re.compile(r"no connection came about, nothing was sent \(\w+: no connection to (.*)\)", re.DOTALL)
+_REASON = re.compile(r"\[Errno (-?\d+)\] (?:Connect call failed \(([^()]*)\))?")
+
+
+def _place(text: str) -> str:
+    """Return which host could not be reached and why, in the words of the system alone."""
+    return _REASON.sub(lambda found: os.strerror(int(found[1])) if found[2] else "", text)
 
 
 def describe(error: DeskError, tongue: Language) -> str:
     """Return what went wrong and how to mend it; what has no Chinese text stays English."""
     row = None if error.code is None else lookup(error.code)
+    if place := _CONNECT.fullmatch(Exception.__str__(error)):
+        return WORDS[tongue].no_connection.format(_place(place[1]))
     if tongue == "en" or row is None:
         return for_shell(Exception.__str__(error))
     text = for_shell(f"Desk 返回错误码 {row.code}：{row.meaning_zh}。{row.advice_zh}")
@@ -103,4 +131,6 @@ def advice(error: DeskError, tongue: Language) -> str:
     words = WORDS[tongue]
     if error.delivery is Delivery.UNKNOWN and error.msg_random is not None:
         return words.repeat.format(error.msg_random)
+    if isinstance(error, ConnectionFailedError):
+        return words.reach
     return "" if error.retry_after is None else words.wait.format(error.retry_after)

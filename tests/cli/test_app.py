@@ -54,7 +54,8 @@ def test_an_unknown_command_is_a_mistake_of_usage(deskim: Deskim) -> None:
     """Exit code 2 and the place of help."""
     done = deskim("sned")
     assert (2, "") == (done.code, done.out)
-    assert 'Unknown command "sned"' in done.err
+    assert "error: there is no command 'sned': the commands are send, batch, " in done.err
+    assert "; did you mean send?" in done.err
     assert "see deskim --help" in done.err
 
 

@@ -188,6 +188,28 @@ def test_a_journal_lets_the_same_command_go_on(deskim: Deskim, desk: FakeDesk, j
     assert before == len(desk.requests)
 
 
+def test_a_journal_of_another_input_is_told_once(deskim: Deskim, desk: FakeDesk, jsonl: Path) -> None:
+    """The reason concerns the file, not each of its lines."""
+    assert 0 == deskim("batch", "in.jsonl", "--journal", "j.db", "--rate", "none").code
+    _write(jsonl, [{"to": f"user{number}", "text": "another"} for number in range(20)])
+    done = deskim("batch", "in.jsonl", "--journal", "j.db", "--rate", "none")
+    assert (2, "", 1) == (done.code, done.out, done.err.count("\n"))
+    assert "error: the journal 'j.db' belongs to another input: " in done.err
+    assert 20 == len(desk.messages)
+
+
+def test_a_reason_that_many_share_is_told_once(deskim: Deskim, desk: FakeDesk, jsonl: Path) -> None:
+    """Further lines name the first one that has it; another reason is told in full."""
+    assert 0 == deskim("send", "warm", "--session", "s").code
+    desk.fail_next(141005, times=3)
+    desk.fail_next(80001)
+    done = deskim("batch", "in.jsonl", "--concurrency", "1")
+    first, second, third, other, *_ = done.err.splitlines()
+    assert first.startswith("line 1: rejected: Desk answered with code 141005")
+    assert ["line 2: rejected: as line 1", "line 3: rejected: as line 1"] == [second, third]
+    assert other.startswith("line 4: rejected: Desk answered with code 80001")
+
+
 def test_what_concerns_every_message_stops_the_batch(
     deskim: Deskim, desk: FakeDesk, jsonl: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,7 +239,13 @@ def test_what_concerns_every_message_stops_the_batch(
         (["in.jsonl", "--output", "no/where"], "cannot write no/where: No such file"),
         (["-", "--strict"], "--strict reads the input twice: give a file, not a pipe"),
         (["in.jsonl", "--journal", "no/where.db"], "no/where.db"),
-        ([], "FILE"),
+        (["in.jsonl", "--max-outage", "-1"], "error: --max-outage must be a number of seconds from 0"),
+        (["in.jsonl", "--deadline", "-1"], "error: --deadline must be a number of seconds above 0"),
+        (["in.jsonl", "--on-unknown", "ask"], "--on-unknown takes one of report, resend, stop, not 'ask'"),
+        (["in.jsonl", "in.jsonl"], "error: batch does not take: in.jsonl (it takes one file)"),
+        (["users.csv"], "users.csv looks like a table: for CSV give --text and --to-column (or --session-column)"),
+        (["Users.TSV"], "Users.TSV looks like a table"),
+        ([], "FILE needs a value"),
     ],
 )
 def test_a_batch_that_cannot_be_run(deskim: Deskim, desk: FakeDesk, jsonl: Path, argv: list[str], reason: str) -> None:

@@ -27,6 +27,21 @@ def test_the_service_and_an_empty_body(deskim: Deskim, desk: FakeDesk) -> None:
     assert [("/v4/openim/querystate", b"{}")] == [(request.path, request.body) for request in desk.requests]
 
 
+@pytest.mark.parametrize(
+    ("argv", "path"),
+    [
+        (["/v4/openim/querystate"], "/v4/openim/querystate"),
+        (["v4/openim/querystate", "--service", "openim"], "/v4/openim/querystate"),
+        (["openim/querystate"], "/v4/openim/querystate"),
+        (["/end_session"], "/v4/desk_http_svc/end_session"),
+    ],
+)
+def test_a_path_may_be_whole(deskim: Deskim, desk: FakeDesk, argv: list[str], path: str) -> None:
+    """As Tencent's pages write it, or without the parts that are always the same."""
+    assert 1 == deskim("call", *argv).code
+    assert [path] == [request.path for request in desk.requests]
+
+
 def test_a_repeatable_call_is_made_again(deskim: Deskim, desk: FakeDesk) -> None:
     """A lost reply ends an ordinary call, and not one that may be repeated."""
     desk.drop_replies()
@@ -37,7 +52,15 @@ def test_a_repeatable_call_is_made_again(deskim: Deskim, desk: FakeDesk) -> None
 
 @pytest.mark.parametrize(
     ("argv", "reason"),
-    [(["p", "[]"], "must be a JSON object"), (["p", "{"], "the argument is not JSON"), ([], "requires an argument")],
+    [
+        (["openim/querystate", "--service", "profile"], "names another service than --service profile"),
+        (["v4/a/b/c"], "'v4/a/b/c' is no path of a call: write v4/SERVICE/COMMAND, or the command alone"),
+        (["https://console.tim.qq.com/v4/openim/querystate"], "is no path of a call"),
+        (["openim/query state"], "RawCommand.path must be one part of the path"),
+        (["p", "[]"], "must be a JSON object"),
+        (["p", "{"], "the argument is not JSON"),
+        ([], "PATH needs a value"),
+    ],
 )
 def test_a_call_that_cannot_be_made(deskim: Deskim, desk: FakeDesk, argv: list[str], reason: str) -> None:
     """Exit code 2, and nothing is sent."""

@@ -130,9 +130,9 @@ def test_without_credentials_the_way_to_desk_is_still_looked_at(
 @pytest.mark.parametrize(("code", "state"), [(90009, "fail"), (70003, "fail"), (60011, "fail"), (0, "warn")])
 def test_desks_word_on_the_signature(deskim: Deskim, desk: FakeDesk, code: int, state: str) -> None:
     """Refusals of the signature, the account or the pace are failures; that an empty message passes is odd."""
-    desk.fail_next(code)
-    if not code:
-        desk._faults.clear()
+    if code:
+        desk.fail_next(code)
+    else:
         desk.respond_next(body={"ActionStatus": "OK", "ErrorCode": 0})
     done = deskim("doctor", "--json")
     assert state == _findings(done)["signature"][0]
@@ -152,6 +152,23 @@ def test_a_host_that_is_not_there(deskim: Deskim, desk: FakeDesk) -> None:
     assert "fail" == found["host"][0]
     assert "Check DESKIM_BASE_URL and DESKIM_REGION" in found["host"][1]
     assert "clock" not in found
+
+
+def test_long_findings_are_folded(deskim: Deskim, desk: FakeDesk) -> None:
+    """No line is wider than a page, and what belongs together stands in one column."""
+    done = deskim("doctor", "--base-url", "http://127.0.0.1:1")
+    lines = done.out.splitlines()
+    assert "fail  host         http://127.0.0.1:1: no connection to 127.0.0.1:1: Connection refused" in lines
+    assert max(map(len, lines)) <= 100
+    place = next(number for number, line in enumerate(lines) if "Check DESKIM_BASE_URL and" in line)
+    assert f"{'':19}there is a proxy." == lines[place + 1]
+
+
+def test_a_time_that_is_none_is_refused(deskim: Deskim, desk: FakeDesk) -> None:
+    """Exit code 2, before any host is asked."""
+    done = deskim("doctor", "--timeout", "-1")
+    assert (2, "") == (done.code, done.out)
+    assert "--timeout must be a number of seconds above 0, not -1.0" in done.err
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from deskim import AsyncDeskClient, Card, CustomElem, DeskError, FaceElem, Message, RawElem
+from deskim.cli._fake import _why_not
 from deskim.cli._faults import ChancyDesk, Fault, read_faults
 from deskim.cli._message_text import lines
 from deskim.cli._screen import UsageError
@@ -105,11 +107,41 @@ def test_faults_are_told(deskim: Deskim, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_port_that_is_taken_is_exit_code_2(deskim: Deskim) -> None:
-    """The reason is the system's own."""
+    """The reason says which, and what to give instead."""
     with _fake() as (_, settings):
         done = deskim("fake", "--port", settings["DESKIM_BASE_URL"].rpartition(":")[2])
     assert 2 == done.code
-    assert "address already in use" in done.err
+    assert re.search(r"port \d+ is taken: give another --port, or none to get a free one", done.err)
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (["--port", "65536"], "--port takes a number from 0 to 65535, not 65536; 0 takes a free one"),
+        (["--port", "-1"], "--port takes a number from 0 to 65535, not -1"),
+        (["--host", "192.0.2.1"], "'192.0.2.1' is no address of this machine: --host takes one, such as 127.0.0.1"),
+        (["--host", "no such host"], "'no such host' is no address of this machine"),
+        (["--rate-limit", "-1"], "--rate-limit takes a number from 0, not -1"),
+        (["--dedup-window", "-5"], "--dedup-window takes a number from 0, not -5"),
+    ],
+)
+def test_a_fake_that_cannot_listen(deskim: Deskim, argv: list[str], reason: str) -> None:
+    """Exit code 2, and what to give instead."""
+    done = deskim("fake", *argv)
+    assert (2, "") == (done.code, done.out)
+    assert f"error: {reason}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.EACCES, "port 80 is not for every user: give a --port above 1023"),
+        (errno.EIO, "cannot listen at port 80 of h: "),
+    ],
+)
+def test_what_the_system_says_of_a_port(number: int, reason: str) -> None:
+    """A port of the system's has advice of its own; for the rest the system speaks."""
+    assert _why_not(OSError(number, "as the system has it"), "h", 80).startswith(reason)
 
 
 @pytest.mark.parametrize(

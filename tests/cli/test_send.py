@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from deskim import Card, FaceElem, TextElem
+from deskim.cli._words import describe
+from deskim.errors import ConnectionFailedError
 from deskim.testing import FakeDesk
 
 from .conftest import SECRET, Deskim
@@ -167,9 +169,9 @@ def test_a_message_of_unknown_fate_names_its_msg_random(deskim: Deskim, desk: Fa
 
 
 def test_an_invalid_message_is_not_sent(deskim: Deskim, desk: FakeDesk) -> None:
-    """A text over 12 KB is found here: exit code 1, not sent."""
+    """A text over 12 KB is found here: exit code 2, for nothing was tried."""
     done = deskim("send", "-", "--session", "s", stdin=b"x" * 13_000)
-    assert 1 == done.code
+    assert 2 == done.code
     assert "Desk allows 12,288" in done.err
     assert "delivery: not sent" in done.err
     assert [] == desk.requests
@@ -195,3 +197,96 @@ def test_secrets_come_from_files_too(
     monkeypatch.delenv("DESKIM_SECRET_KEY")
     assert 0 == deskim("send", "y", "--session", "s", "--usersig-file", "sig").code
     assert [TextElem("x"), TextElem("y")] == [message.elements[0] for message in desk.messages]
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (["hi", "--session", "s", "--card"], "--card takes the fields of a card: header=... desc=... pic=... url=..."),
+        (["hi", "--session", ""], "Message.session_id must be text of at least one character"),
+        (["hi", "--session"], "--session needs a value"),
+        (["hi", "--session", "s", "--session", "t"], "--session is given more than once"),
+        (
+            ["hi", "you", "there", "--session", "s"],
+            "send does not take: you there (put a text of several words in quotes)",
+        ),
+        (["hi", "--sesion", "s"], "there is no option --sesion; did you mean --session?"),
+        (["hi", "--session", "s", "--deadline", "soon"], "--deadline takes a number, not 'soon'"),
+        (["hi", "--session", "s", "--msg-random", "x"], "--msg-random takes a whole number, not 'x'"),
+        (["hi", "--session", "s", "--deadline", "-1"], "--deadline must be a number of seconds above 0, not -1"),
+        (
+            ["hi", "--session", "s", "--base-url", "foo"],
+            "--base-url must be a URL such as 'https://console.tim.qq.com'",
+        ),
+        (["hi", "--session", "s", "--sdk-app-id", "-5"], "--sdk-app-id must be the SDKAppID, a positive whole number"),
+        (["hi", "--user", "u"], "give --from, or DESKIM_CUSTOMER_SERVICE_ACCOUNT"),
+    ],
+)
+def test_a_mistake_of_usage_names_the_option(
+    deskim: Deskim, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch, argv: list[str], reason: str
+) -> None:
+    """Exit code 2 for each of them; nothing was tried."""
+    monkeypatch.delenv("DESKIM_CUSTOMER_SERVICE_ACCOUNT")
+    done = deskim("send", *argv)
+    assert (2, "") == (done.code, done.out)
+    assert reason in done.err
+    assert [] == desk.requests
+
+
+def test_a_setting_of_the_environment_is_named_as_such(
+    deskim: Deskim, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what was an option is called one."""
+    monkeypatch.setenv("DESKIM_BASE_URL", "foo")
+    assert "error: DESKIM_BASE_URL must be a URL" in deskim("send", "hi", "--session", "s").err
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (["send", "hi", "you", "--session", "s"], "send 不接受：you（含多个词的文本请加引号）"),
+        (["send", "hi", "--sesion", "s"], "没有选项 --sesion；是否指 --session？"),
+        (["send", "hi", "--session"], "--session 需要一个值"),
+        (["send", "hi", "--session", "s", "--deadline", "x"], "--deadline 需要数字，而不是 'x'"),
+        (["batch", "x", "--on-unknown", "y"], "--on-unknown 需要以下之一：report, resend, stop，而不是 'y'"),
+        (["sned"], "没有命令 'sned'"),
+        (["usersig", "administrator"], "usersig 不接受：administrator（账号用 --identifier 指定）"),
+    ],
+)
+def test_a_mistake_of_usage_is_told_in_chinese(
+    deskim: Deskim, monkeypatch: pytest.MonkeyPatch, argv: list[str], reason: str
+) -> None:
+    """What the parser finds wrong, in a Chinese locale."""
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    done = deskim(*argv)
+    assert (2, True) == (done.code, done.err.startswith(f"错误：{reason}"))
+
+
+@pytest.mark.parametrize(
+    ("lang", "expected"),
+    [
+        ("C.UTF-8", ["error: no connection to 127.0.0.1:9: Connection refused", "advice: see that the host is right"]),
+        ("zh_CN.UTF-8", ["错误：无法连接 127.0.0.1:9: Connection refused", "建议：检查主机名是否正确"]),
+    ],
+)
+def test_a_host_that_does_not_answer_is_told_once_and_with_advice(
+    deskim: Deskim, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch, lang: str, expected: list[str]
+) -> None:
+    """Which host, and why; that nothing was sent; and what to look at."""
+    monkeypatch.setenv("LANG", lang)
+    done = deskim("send", "hi", "--session", "s", "--base-url", "http://127.0.0.1:9")
+    first, second, third = done.err.splitlines()
+    assert (1, expected[0]) == (done.code, first)
+    assert third.startswith(expected[1])
+    assert "127.0.0.1" not in second + third
+
+
+def test_other_reasons_of_a_connection_are_told_in_the_words_of_the_system() -> None:
+    """A name that does not resolve, several addresses, and what is no failure of connecting at all."""
+    around = "no connection came about, nothing was sent (ConnectError: no connection to {})"
+    told = [
+        describe(ConnectionFailedError(around.format(reason)), "en")
+        for reason in ("h:443: [Errno -2] Name or service not known", "h:443 in time")
+    ]
+    assert ["no connection to h:443: Name or service not known", "no connection to h:443 in time"] == told
+    assert "the deadline passed" == describe(ConnectionFailedError("the deadline passed"), "en")

@@ -85,6 +85,13 @@ def test_signing_needs_a_key_and_an_application(deskim: Deskim, monkeypatch: pyt
     assert "there is no key to sign with: set DESKIM_SECRET_KEY" in done.err
 
 
+def test_an_account_is_an_option(deskim: Deskim) -> None:
+    """`deskim usersig administrator` says how to name the account."""
+    done = deskim("usersig", "administrator")
+    assert (2, "") == (done.code, done.out)
+    assert "error: usersig does not take: administrator (whose UserSig it is, --identifier says)" in done.err
+
+
 def test_a_key_of_a_file_signs(deskim: Deskim, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The option wins over the environment."""
     monkeypatch.setenv("DESKIM_SECRET_KEY", "another")
