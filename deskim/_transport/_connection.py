@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._timeouts, self._deadline, self._handed = timeouts, deadline, False
         self._parser.begin(head_only=request.method == b"HEAD")
         try:
-            if request.streamed:
+            if not isinstance(request.body, bytes):
                 await self._upload(request, reply)
             elif self._transport is not None:
                 self._transport.write(request.encode())

@@ -51,11 +51,11 @@ class H11Parser(ReplyParser):
         while not self.complete:
             event = self._machine.next_event()
             if isinstance(event, h11.Data):
-                self._take(bytes(event.data))
+                self.take(bytes(event.data))
             elif isinstance(event, h11.Response):
                 self.status, self.headers = event.status_code, list(event.headers)
             elif isinstance(event, h11.EndOfMessage):
-                self._finish(reusable=self._reusable())
+                self.complete, self.reusable = True, self._reusable()
             elif event is h11.NEED_DATA or event is h11.PAUSED:
                 return
 

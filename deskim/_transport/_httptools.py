@@ -17,16 +17,10 @@ class HttptoolsParser(ReplyParser):
         self._machine = httptools.HttpResponseParser(self)
         self._stale = self._switched = False
 
-    def begin(self, *, head_only: bool) -> None:
-        super().begin(head_only=head_only)
-        if self._stale:  # llhttp still waits for the body that the reply to HEAD announced
-            self._machine = httptools.HttpResponseParser(self)
-            self._stale = False
-
     def eof(self) -> None:
         sized = {b"content-length", b"transfer-encoding"}
         if self.status and not any(name in sized for name, _ in self.headers):
-            self._finish(reusable=False)
+            self.complete = True
 
     def on_message_begin(self) -> None:
         if self.complete:
@@ -43,11 +37,8 @@ class HttptoolsParser(ReplyParser):
         if self.status == SWITCHING_PROTOCOLS:
             self._switched = True
         elif self._head_only and self.status >= FIRST_FINAL_STATUS:
-            self._stale = True
-            self._finish(reusable=self._machine.should_keep_alive())
-
-    def on_body(self, piece: bytes) -> None:
-        self._take(piece)
+            self._stale = True  # llhttp still waits for the body that the reply to HEAD announces
+            self.complete, self.reusable = True, self._machine.should_keep_alive()
 
     def on_message_complete(self) -> None:
         if self.complete:
@@ -55,7 +46,9 @@ class HttptoolsParser(ReplyParser):
         if self.status < FIRST_FINAL_STATUS:
             self.status, self.headers = 0, []
         else:
-            self._finish(reusable=self._machine.should_keep_alive())
+            self.complete, self.reusable = True, self._machine.should_keep_alive()
+
+    on_body = ReplyParser.take
 
     def _parse(self, data: bytes) -> None:
         broken: str | None = None
@@ -63,6 +56,8 @@ class HttptoolsParser(ReplyParser):
             self._machine.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             broken = str(error)
+        if self._stale:
+            self._machine, self._stale = httptools.HttpResponseParser(self), False
         if self._switched:
             raise not_http("it switches protocols unasked")
         if self.complete:

@@ -65,16 +65,14 @@ class ReplyParser(abc.ABC):
         if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD or not (grown or self.complete):
             raise httpx.RemoteProtocolError(f"the head of the reply is larger than {MAX_HEAD:,} bytes")
 
-    def _take(self, piece: bytes) -> None:
+    def take(self, piece: bytes) -> None:
+        """Keep a piece of the body; nobody asked for what comes after the end."""
         if self.complete:
             self.reusable = False
             return
         self._size += len(piece)
         if self._size <= self._limit:
             self._parts.append(piece)
-
-    def _finish(self, *, reusable: bool) -> None:
-        self.complete, self.reusable = True, reusable
 
     @abc.abstractmethod
     def _parse(self, data: bytes) -> None: ...

@@ -97,11 +97,6 @@ class WireRequest:
         if self.method not in _COMMON and (not _NAME.fullmatch(self.method) or self.method == b"CONNECT"):
             raise httpx.LocalProtocolError("the request method is not one that this transport can send")
 
-    @property
-    def streamed(self) -> bool:
-        """Whether the body comes piece by piece."""
-        return not isinstance(self.body, bytes)
-
     def encode(self) -> bytes:
         """Return the whole request, or the head alone where the body is streamed."""
         start, body, length = (self.method, self.target, self.headers.lines), self.body, self.length
