@@ -11,7 +11,8 @@ from typing import Final
 from tests.proof.child import python
 from tests.proof.rows import Row, Scale
 
-_QUICK: Final = ("tests/batch", "tests/journal/test_journal.py", "tests/stream")
+_QUICK: Final = ("tests/client/test_batches.py", "tests/client/test_lanes.py", "tests/journal/test_journal.py")
+"""What touches sockets and files."""
 _CONTROL: Final = """
 import pytest
 from deskim._journal._store import Store
