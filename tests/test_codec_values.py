@@ -62,7 +62,7 @@ def test_a_reply_that_does_not_fit_says_what_was_expected(kind: Any, value: Any,
     cls = make_class("Reply", {"found": field(type=kind)}, frozen=True)
     with pytest.raises((TypeError, ValueError), match=f"^{text}$"):
         load_value(cls, {"Found": value})
-    with pytest.raises(TypeError, match="^an object expected$"):
+    with pytest.raises(TypeError, match="an object expected"):
         load_value(cls, [])  # type: ignore[arg-type]
 
 
