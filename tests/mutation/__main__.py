@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tomllib
@@ -23,6 +24,7 @@ _REASONS: Final = Path(__file__).with_name("survivors.toml")
 _KILLED: Final = {1: "by a test", 3: "by a test", -24: "by a time limit", 24: "by a time limit", 152: "by a time limit"}
 _NOT_RUN: Final = 255  # pytest found no test to run, as when the package cannot be imported
 _WANTED: Final = 0.9
+_CAST: Final = re.compile(r'cast\((?:None|"[^"]*"), ')
 
 
 @frozen
@@ -36,18 +38,23 @@ class Mutant:
     killed: str | None
 
 
-@frozen
+@frozen(kw_only=True)
 class Reason:
-    """Why a mutant may live."""
+    """Why mutants may live: those of a function and of a line; ``None`` stands for any."""
 
-    function: str
-    was: str
-    becomes: str
     why: str
+    function: str | None = None
+    was: str | None = None
+    becomes: str | None = None
+    types_alone: bool = False
+    """Only what ``cast`` is told differs."""
 
     def fits(self, mutant: Mutant) -> bool:
         """Tell whether this reason is for this mutant."""
-        return (self.function, self.was, self.becomes) == (mutant.function, mutant.was, mutant.becomes)
+        if self.types_alone:
+            return _CAST.sub("cast(", mutant.was) == _CAST.sub("cast(", mutant.becomes)
+        pairs = ((self.function, mutant.function), (self.was, mutant.was), (self.becomes, mutant.becomes))
+        return all(wanted in (None, found) for wanted, found in pairs)
 
 
 def _mutants() -> Iterator[Mutant]:
@@ -109,13 +116,19 @@ def _table(mutants: list[Mutant]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _alive(mutants: list[Mutant], reasons: list[Reason]) -> str:
-    lines: list[str] = []
+def _explained(mutants: list[Mutant]) -> dict[str, list[Mutant]]:
+    """Return the living by why they may live; under no text those for which no reason is known."""
+    found: dict[str, list[Mutant]] = {reason.why: [] for reason in _reasons()} | {"": []}
     for mutant in mutants:
         if mutant.killed is None:
-            why = next((reason.why for reason in reasons if reason.fits(mutant)), "No reason is known.")
-            lines.append(f"- `{mutant.function}`: `{mutant.was}` → `{mutant.becomes}`. {why}")
-    return "\n".join(lines)
+            found[next((reason.why for reason in _reasons() if reason.fits(mutant)), "")].append(mutant)
+    return found
+
+
+def _told(why: str, alive: list[Mutant]) -> str:
+    kinds = Counter((each.function, each.was, each.becomes) for each in alive)
+    lines = [f"  - `{name}`: `{was}` → `{becomes}`" for name, was, becomes in kinds]
+    return "\n".join((f"- {why or 'No reason is known.'} ({len(alive)})", *lines))
 
 
 def _versions() -> str:
@@ -124,21 +137,16 @@ def _versions() -> str:
 
 
 def _report(mutants: list[Mutant]) -> str:
-    return "\n\n".join((_table(mutants), _alive(mutants, _reasons()), _versions())) + "\n"
+    reasons = [_told(why, alive) for why, alive in _explained(mutants).items() if alive]
+    return "\n\n".join((_table(mutants), "\n".join(reasons), _versions())) + "\n"
 
 
 def _faults(mutants: list[Mutant]) -> Iterator[str]:
-    alive, reasons = [mutant for mutant in mutants if mutant.killed is None], _reasons()
     yield from (f"{room} is under {_WANTED:.0%}" for room, ends in _scores(mutants) if _share(ends) < _WANTED)
+    explained = _explained(mutants)
+    yield from (f"no reason is known for {each.function}: {each.becomes}" for each in explained[""])
     yield from (
-        f"no reason for {each.function}: {each.was} -> {each.becomes}"
-        for each in alive
-        if not any(reason.fits(each) for reason in reasons)
-    )
-    yield from (
-        f"a reason for nothing: {each.function}: {each.becomes}"
-        for each in reasons
-        if not any(each.fits(mutant) for mutant in alive)
+        f"nothing lives any longer for this reason: {why}" for why, alive in explained.items() if why and not alive
     )
 
 
