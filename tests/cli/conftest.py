@@ -33,7 +33,9 @@ Deskim: TypeAlias = Callable[..., Done]
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let no setting of the machine reach a command."""
     names = "SDK_APP_ID SECRET_KEY USERSIG IDENTIFIER REGION BASE_URL CUSTOMER_SERVICE_ACCOUNT DEBUG"
-    for name in (*(f"DESKIM_{name}" for name in names.split()), "LC_ALL", "LC_MESSAGES", "NO_COLOR", "FORCE_COLOR"):
+    # asyncio's debug mode tells on stderr what a busy machine delays
+    others = "LC_ALL LC_MESSAGES NO_COLOR FORCE_COLOR PYTHONASYNCIODEBUG"
+    for name in (*(f"DESKIM_{name}" for name in names.split()), *others.split()):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.chdir(tmp_path)

@@ -31,9 +31,7 @@ from .conftest import Deskim
 def _fake(*argv: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """Run `deskim fake` as a program of its own; give it and the settings that it prints."""
     command = [sys.executable, "-W", "error", "-m", "deskim", "fake", *argv]
-    environment = os.environ | {"PYTHONASYNCIODEBUG": ""}  # in debug mode a busy machine would be told of on stderr
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=environment, text=True, **pipes) as program:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         try:
             stream = program.stderr if "--json" in argv else program.stdout
             assert stream is not None
