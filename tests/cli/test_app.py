@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from cyclopts import CycloptsError
 
 from deskim import __version__, testing
 from deskim.cli._app import COMMANDS
+from deskim.cli._usage import explain_usage
 from deskim.testing import FakeDesk
 
 from .conftest import SECRET, Deskim
@@ -57,6 +59,11 @@ def test_an_unknown_command_is_a_mistake_of_usage(deskim: Deskim) -> None:
     assert "error: there is no command 'sned': the commands are send, batch, " in done.err
     assert "; did you mean send?" in done.err
     assert "see deskim --help" in done.err
+
+
+def test_a_mistake_without_words_of_ours_is_told_in_the_parsers() -> None:
+    """Whatever kinds of mistakes the parser may learn to tell."""
+    assert "as it is" == explain_usage(CycloptsError(msg="as it is"), "zh")
 
 
 @pytest.mark.parametrize("missing", ["cyclopts", "rich"])

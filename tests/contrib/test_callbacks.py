@@ -223,6 +223,19 @@ async def test_a_handler_that_fails_is_logged_and_the_next_one_runs(bot: Bot, ca
     assert "was cancelled: on_event of " in caplog.text
 
 
+async def test_a_handler_of_unknown_callbacks_is_named_when_it_fails(
+    bot: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the command of the callback, there being no session."""
+
+    async def handle(_: UnknownCallback) -> None:
+        raise RuntimeError
+
+    async with over_asgi(bot.inbox(on_unknown=handle)) as tencent:
+        await tencent.post({"CallbackCommand": "Desk.New"})
+    assert "a handler of callbacks failed: on_unknown of 'Desk.New'" in caplog.text
+
+
 async def test_a_handler_without_async_is_named(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
     """It has run, and there is nothing to await: the log says what it must be."""
     inbox: Any = CallbackInbox(bot.handled.append, sdk_app_id=APP)  # type: ignore[arg-type]
