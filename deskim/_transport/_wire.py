@@ -79,9 +79,9 @@ class WireRequest:
     """
 
     method: bytes
-    target: bytes
+    target: bytes = attrs.field(repr=False)  # some printers, rich's among them, go by the fields, past __repr__
     headers: HeaderBlock
-    body: Body = b""
+    body: Body = attrs.field(default=b"", repr=False)
     length: int | None = None
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 
@@ -81,6 +82,13 @@ async def test_no_secret_in_errors(make_transport: MakeTransport, failure: str) 
         with pytest.raises(kind) as caught:
             await transport.roundtrip(server.origin, secretive(), timeouts)
     assert CANARY not in everything_in(caught.value)
+
+
+def test_no_secret_for_printers_that_read_fields() -> None:
+    """Printers that go by the fields of attrs classes, as those of rich, leave the target and the body out."""
+    shown = {field.name: getattr(secretive(), field.name) for field in attrs.fields(WireRequest) if field.repr}
+    assert {"method", "headers", "length"} == shown.keys()
+    assert CANARY not in repr(shown)
 
 
 async def test_no_secret_when_cancelled(make_transport: MakeTransport) -> None:
