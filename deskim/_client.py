@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, ClassVar, Literal, NoReturn, Self, TypeVar
+from weakref import WeakSet
 
 from deskim import _settings
 from deskim._batch import Batch, BatchReport, Messages
@@ -24,7 +25,7 @@ from deskim._rate import Lane as Queue
 from deskim._rate import Pacer, RateLimit
 from deskim._regions import HostChooser, Region, base_urls
 from deskim._retry import RetryPolicy
-from deskim._stream import COMPATIBLE_TEXT, MessageStream, writing
+from deskim._stream import COMPATIBLE_TEXT, MessageStream, end_all, writing
 from deskim._usersig import Secret, UserSigCache, UserSigProvider, check_identity
 from deskim.commands import Command
 from deskim.errors import DeskError, MessageError
@@ -88,6 +89,7 @@ class AsyncDeskClient:
         del secret_key, usersig, proxy  # a traceback that shows locals must not show these
         self._identity = Identity(sdk_app_id, identifier)
         check_identity(sdk_app_id, identifier)
+        self._streams = WeakSet[MessageStream]()
         self._account = _settings.checked_account(customer_service_account)
         self._deadline = _settings.checked_seconds("deadline", deadline)
         self._owns_lane = http_client is None
@@ -197,7 +199,9 @@ class AsyncDeskClient:
         269/129279.
         """
         way, world = writing(session_id, cloud_custom_data, compatible_text if markdown else None), self._caller.world
-        return MessageStream(way, self.call, clock=world.clock, sleep=world.sleep)
+        stream = MessageStream(way, self.call, clock=world.clock, sleep=world.sleep)
+        self._streams.add(stream)
+        return stream
 
     async def call(self, command: Command[R]) -> R:
         """Make another call of Desk: ``await desk.call(commands.GetSessionState(session_id=...))``.
@@ -278,11 +282,12 @@ class AsyncDeskClient:
         return self._batching().stream(messages, options)
 
     async def aclose(self) -> None:
-        """Close the client: calls under way may finish within the time of one attempt, new ones are refused.
+        """Close the client: streams are finished, calls under way may end within the time of one attempt.
 
         May be called again, and from several tasks. Raises ``ConfigurationError`` on another event loop than the
         client's, while that is open.
         """
+        await end_all(self._streams)
         self._life.close()
         try:
             await self._life.drain(self._caller.timeout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deskim._stream._stream import MessageStream
+from deskim._stream._stream import MessageStream, end_all
 from deskim._stream._writing import COMPATIBLE_TEXT, writing
 
-__all__ = ["COMPATIBLE_TEXT", "MessageStream", "writing"]
+__all__ = ["COMPATIBLE_TEXT", "MessageStream", "end_all", "writing"]

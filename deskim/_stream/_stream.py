@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
@@ -72,7 +72,7 @@ class MessageStream:
         self._delivered: list[str] = []
         self._size = 0
         self._bridging = True
-        self._ending = self._finishing = self._done = self._told = False
+        self._ending = self._finishing = self._done = self._told = self._closed = False
         self._failure: StreamError | None = None
 
     @property
@@ -138,6 +138,23 @@ class MessageStream:
         else:
             await self._take_leave(interrupted=isinstance(error, asyncio.CancelledError))
 
+    async def _end_with_client(self) -> None:
+        """Finish the message, for its client is about to be closed; a writer who goes on is told."""
+        sender = self._sender
+        if sender is None or sender.done() or sender.get_loop() is not asyncio.get_running_loop():
+            return
+        self._end()
+        cancelled = await outlast(sender, FAREWELL, self._clock)
+        if self._failure is None and not self._done:
+            self._fail_closed()
+        self._closed = True
+        if cancelled is not None:
+            raise cancelled
+
+    def _fail_closed(self) -> StreamError:
+        self._failure = self._broken(ClientClosedError("the client was closed"), "")
+        return self._failure
+
     def _started(self) -> asyncio.Task[None]:
         if self._sender is None:
             raise MessageError("a stream is used with `async with desk.stream_to_session(...) as stream:`")
@@ -148,6 +165,9 @@ class MessageStream:
         if not isinstance(text, str):
             raise MessageError(f"a stream takes text, not {shown(text)}")
         self._raise_failure(text)
+        if self._closed:
+            self._fail_closed()
+            self._raise_failure(text)
         if self._ending:
             raise MessageError("the stream is finished: write to another one, or send a message")
         self._count(len(text.encode("utf-8", "replace")))
@@ -311,3 +331,11 @@ class MessageStream:
             return
         with contextlib.suppress(DeskError):  # Desk ends it by itself
             await self._make_call("", last=True)
+
+
+async def end_all(streams: Iterable[MessageStream]) -> None:
+    """Finish the messages that are being written, all at once, within the time of a farewell."""
+    ends = [stream._end_with_client() for stream in list(streams)]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    for ended in await asyncio.gather(*ends, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskim._stream._ending import FAREWELL
-from deskim._stream._stream import BRIDGE_AFTER, MAX_WAITING
+from deskim._stream._stream import BRIDGE_AFTER, MAX_WAITING, end_all
 from deskim._stream._waiting import MAX_PIECE, Waiting
 from deskim.errors import (
     BadRequestError,
@@ -639,3 +639,44 @@ async def test_only_an_asynchronous_iterator_is_written_out(account: Account, so
     async with account.stream() as stream:
         with pytest.raises(MessageError, match="write_all takes an asynchronous iterator of text, not "):
             await stream.write_all(source)
+
+
+async def test_closing_the_client_finishes_its_streams(account: Account) -> None:
+    """What waits is sent with Finish; a writer who had no more to say sees nothing of it."""
+    async with account.stream() as stream:
+        await stream.write("one ")
+        await asyncio.sleep(0.1)
+        await stream.write("two")
+        await end_all([stream, stream])
+    assert (["one ", "two"], [False, True]) == (account.pieces, account.finishes)
+
+
+async def test_a_writer_who_goes_on_after_the_client_was_closed_is_told(account: Account) -> None:
+    """The error says what is with the user, who has a finished message."""
+    async with account.stream() as stream:
+        await stream.write("one ")
+        await end_all([stream])
+        with pytest.raises(StreamError, match="the client was closed before the stream ended; 4 characters") as caught:
+            await stream.write("two")
+    assert ("one ", "two", True) == (caught.value.delivered, caught.value.unsent, account.finishes[-1])
+
+
+async def test_what_cannot_be_sent_before_the_client_closes_is_told(account: Account) -> None:
+    """The farewell is bounded; the writer learns what is left."""
+    account.delay = 60.0
+    async with account.stream() as stream:
+        await stream.write("one " * MAX_PIECE)
+        await end_all([stream])
+        with pytest.raises(StreamError, match="the client was closed") as caught:
+            await stream.finish()
+    assert 3 * MAX_PIECE == len(caught.value.unsent)
+
+
+async def test_a_stream_that_is_not_open_is_not_ended(account: Account) -> None:
+    """Neither one that was never begun nor one that is over."""
+    stream = account.stream()
+    await end_all([stream])
+    async with stream:
+        await stream.write("one")
+    await end_all([stream])
+    assert ["one"] == account.pieces
