@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from tests.proof import records
 from tests.proof.rows import Row, Scale
 from tests.proof.table import table, told
 
@@ -25,15 +26,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes: under three minutes")
     parser.add_argument("--seed", type=int, default=_SEED)
     parser.add_argument("--only", default=",".join(PROOFS), help=f"some of {', '.join(PROOFS)}")
-    parser.add_argument("--write", type=Path, help="where to write the table")
+    parser.add_argument("--write", type=Path, help="the table to write; of proofs that are not run its rows stay")
     return parser.parse_args()
 
 
-async def _prove(names: list[str], scale: Scale) -> list[Row]:
+async def _prove(names: list[str], scale: Scale) -> dict[str, list[Row]]:
     together = [name for name in names if scale.quick and name in _WAITING]
-    groups = [await asyncio.gather(*[_one(name, scale) for name in together])]
-    groups += [[await _one(name, scale)] for name in names if name not in together]
-    return [row for group in groups for rows in group for row in rows]
+    found = dict(zip(together, await asyncio.gather(*[_one(name, scale) for name in together]), strict=True))
+    for name in names:
+        if name not in together:
+            found[name] = await _one(name, scale)
+    return {name: found[name] for name in names}
 
 
 async def _one(name: str, scale: Scale) -> list[Row]:
@@ -50,11 +53,11 @@ def main() -> int:
     """Return 0 if every promise held."""
     options = _options()
     print(f"seed {options.seed}, {'quick' if options.quick else 'full size'}", flush=True)
-    rows = asyncio.run(_prove(options.only.split(","), Scale(options.seed, options.quick)))
-    text = table(rows)
+    found = asyncio.run(_prove(options.only.split(","), Scale(options.seed, options.quick)))
     if options.write is not None:
-        options.write.write_text(text, encoding="utf-8")
-    print(text)
+        records.write(options.write, found, PROOFS)
+    rows = [row for each in found.values() for row in each]
+    print(table(rows))
     return int(any(row.holds is False for row in rows))
 
 

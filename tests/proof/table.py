@@ -13,9 +13,14 @@ _PACKAGES = "deskim httpx attrs cattrs anyio httptools orjson".split()
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Return the table."""
+    """Return the table of a run."""
+    return "\n".join([*lines(rows), "", with_what(), ""])
+
+
+def lines(rows: Iterable[Row]) -> list[str]:
+    """Return the lines of a table."""
     head = ["| promise | size | to reach | measured | holds | seed | time |", "|---|---|---|---|---|---|---|"]
-    return "\n".join([*head, *map(_line, rows), "", with_what(), ""])
+    return [*head, *map(_line, rows)]
 
 
 def _line(row: Row) -> str:
