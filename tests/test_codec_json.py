@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -128,6 +129,22 @@ def test_what_is_no_json_is_refused(text: str) -> None:
         loads(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[NaN]", "NaN is not JSON"),
+        ("-Infinity", "-Infinity is not JSON"),
+        ("[1e999]", "1e999 is not JSON"),
+        ("[" * 100_000, "the JSON is nested too deeply"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_is_no_json_is_refused_with_its_reason(text: str, reason: str) -> None:
+    """Whoever reads a file of messages is told what is wrong with it."""
+    with pytest.raises(ValueError, match=f"^{reason}$"):
+        loads(text)
+
+
 def test_utf_16_is_no_reply() -> None:
     """Only UTF-8 is read: a signature echoed in another encoding would not have been seen."""
     with pytest.raises(UnicodeDecodeError):
@@ -164,6 +181,42 @@ def test_an_unknown_failure_of_the_encoder_names_no_place() -> None:
     """What was not checked before is refused all the same."""
     with pytest.raises(MessageError, match=r"^a value holds"):
         dumps_plain({"a": object()})
+
+
+@pytest.mark.parametrize(
+    ("value", "alike"),
+    [
+        ({"a": ["b", None, True, 0.5, -0.0]}, True),
+        ([-(2**63), 2**63 - 1], True),
+        ([2**63], False),
+        ({"a": {"b": -(2**63) - 1}}, False),
+        ({"a": [1e-7]}, False),
+        (1e16, False),
+    ],
+    ids=str,
+)
+def test_what_both_encoders_write_alike_is_left_to_the_quick_one(
+    monkeypatch: pytest.MonkeyPatch,
+    value: Any,
+    alike: bool,  # noqa: FBT001 - a case
+) -> None:
+    """The extra `fast` writes all but floats in exponent notation and integers beyond 64 bits."""
+    quick: list[object] = []
+    monkeypatch.setattr(_json, "_fast_dumps", lambda value: quick.append(value) or orjson.dumps(value))
+    assert STDLIB(value) == dumps(value)
+    assert (alike, [value] if alike else []) == (is_portable(value), quick)
+
+
+def test_a_reply_is_read_by_the_quick_reader_but_for_long_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra `fast` reads replies, unless a number may be beyond 64 bits."""
+    quick: list[bytes] = []
+    reader = SimpleNamespace(loads=lambda data: quick.append(data) or orjson.loads(data))
+    monkeypatch.setattr(_json, "_orjson", reader)
+    assert ({"a": 10**17}, {"a": 10**18}) == (
+        loads_reply(b'{"a":1%b}' % (b"0" * 17)),
+        loads_reply(b'{"a":1%b}' % (b"0" * 18)),
+    )
+    assert [b'{"a":100000000000000000}'] == quick
 
 
 def test_without_orjson_the_standard_library_serves(monkeypatch: pytest.MonkeyPatch) -> None:
