@@ -287,10 +287,17 @@ class AsyncDeskClient:
         May be called again, and from several tasks. Raises ``ConfigurationError`` on another event loop than the
         client's, while that is open.
         """
-        await end_all(self._streams)
+        patience = 0.0
+        try:
+            await end_all(self._streams)
+            patience = self._caller.timeout
+        finally:
+            await self._end(patience)
+
+    async def _end(self, patience: float) -> None:
         self._life.close()
         try:
-            await self._life.drain(self._caller.timeout)
+            await self._life.drain(patience)
         finally:
             await self._caller.aclose()
 
