@@ -65,6 +65,14 @@ def test_tables_are_what_the_code_says(name: str) -> None:
     assert reference.written(page(name)) == page(name), "run `python -m tests.support.reference`"
 
 
+@pytest.mark.parametrize("name", ["settings", "errors", "cli"])
+def test_every_row_is_one_line(name: str) -> None:
+    """A row that goes on in a second line would end the table on the page."""
+    tables = re.findall(r"<!-- table: .+? -->\n(.*?)<!-- end of table -->", page(name), re.DOTALL)
+    assert tables
+    assert [] == [line for table in tables for line in table.splitlines() if not re.fullmatch(r"\|.*\|", line)]
+
+
 def test_every_setting_has_its_row() -> None:
     """The constructor's settings, those of a retry policy and those of a batch are all on the page."""
     known = [*reference.client_settings(), *attrs.fields_dict(RetryPolicy), *attrs.fields_dict(RateLimit)]

@@ -33,7 +33,7 @@ async def doctor(
     The last check makes one call, an empty message, which Desk refuses; no user sees anything.
 
     :param offline: Leave out what needs the network.
-    :param timeout: How long to wait for each host, in seconds.
+    :param timeout: How long to wait for each host, in seconds; 10 by default.
     :param json: Print each finding as one line of JSON.
     """
     chosen = settings or Settings()

@@ -36,13 +36,13 @@ async def fake(
 
     Its settings are printed first, ready to be pasted into another shell.
 
-    :param port: The port; 0 takes a free one.
-    :param host: The address to listen at.
+    :param port: The port; a free one by default.
+    :param host: The address to listen at; 127.0.0.1 by default.
     :param seed: The seed of the faults, to have the same ones again.
     :param fault: Spoil a share of the requests, e.g. drop=0.05 (the reply is lost), code=60011:0.02, status=502:0.01,
         delay=2.5:0.1 (seconds); several with commas, or by giving it again.
-    :param rate_limit: How many calls are taken in any one second.
-    :param dedup_window: For how many seconds a repeated message is not shown again.
+    :param rate_limit: How many calls are taken in any one second; no limit by default.
+    :param dedup_window: For how many seconds a repeated message is not shown again; 120 by default.
     :param json: Print each message as one line of JSON.
     """
     if not 0 <= port <= _LAST_PORT:

@@ -56,7 +56,7 @@ async def send(
     :param cloud_custom_data: CloudCustomData, a text of your own.
     :param exclude_from_timeout: Keep the message out of the countdown for the user's reply.
     :param msg_random: The MsgRandom of a message that is sent again.
-    :param deadline: How long the whole call may take, in seconds.
+    :param deadline: How long the whole call may take, in seconds; 30 by default.
     :param result_json: Print the result as JSON.
     """
     loose = {"header": card_header, "desc": card_desc, "pic": card_pic, "url": card_url}

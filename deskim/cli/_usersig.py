@@ -25,7 +25,7 @@ def usersig(
     """Sign a UserSig with the secret key and print it; with `--decode` read one and show what it says.
 
     :param decode: Read a UserSig from standard input and show its claims.
-    :param expire: How long it is valid: 180d, 12h, 30m, or seconds.
+    :param expire: How long it is valid, such as 12h, 30m, or a number of seconds; 180d by default.
     :param json: With `--decode`: print the claims as JSON.
     """
     chosen = settings or Settings()

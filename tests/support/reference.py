@@ -181,8 +181,14 @@ def _connection(_: str) -> str:
 
 
 def _explained(head: str, given: Iterable[Argument]) -> str:
-    rows = ([f"`{each.name}`", f"{each.parameter.help}{' Required.' if each.required else ''}"] for each in given)
+    rows = (
+        [f"`{each.name}`", f"{_line(each.parameter.help)}{' Required.' if each.required else ''}"] for each in given
+    )
     return _rows(f"{head} | meaning", rows)
+
+
+def _line(text: str | None) -> str:
+    return " ".join(str(text).split())  # a row ends where its line does
 
 
 TABLES: Mapping[str, Callable[[str], str]] = {
