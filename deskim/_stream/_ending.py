@@ -8,7 +8,7 @@ from typing import Final
 
 import anyio
 
-from deskim.errors import ClientClosedError, Delivery, DeskError, ReplyError, RetryKind
+from deskim.errors import ClientClosedError, Delivery, DeskError, ReplyError, ReplyLostError, RetryKind
 
 PATIENCE: Final = 15.0
 """Seconds without a piece after which Desk ends the message by itself (269/129279)."""
@@ -20,6 +20,11 @@ def keyless() -> ReplyError:
     """Return the error for a first reply without a MsgKey."""
     text = "Desk answered without a MsgKey: another piece would begin another message"
     return ReplyError(text, delivery=Delivery.SENT)
+
+
+def unanswered() -> ReplyLostError:
+    """Return the error for a farewell that took too long."""
+    return ReplyLostError("Desk did not answer in time when the block was left", retry=RetryKind.NEVER)
 
 
 def did_not_leave(error: DeskError) -> bool:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final, Self, TypeAlias
 
 from deskim._checks import shown
-from deskim._stream._ending import FAREWELL, PATIENCE, close, did_not_leave, explained, keyless, outlast
+from deskim._stream._ending import FAREWELL, PATIENCE, close, did_not_leave, explained, keyless, outlast, unanswered
 from deskim._stream._waiting import MAX_PIECE, Waiting
 from deskim._stream._writing import Writing
 from deskim.commands import Command, StreamKey
@@ -70,6 +70,7 @@ class MessageStream:
         self._taken = 0
         self._msg_key: str | None = None
         self._delivered: list[str] = []
+        self._unanswered = ""
         self._size = 0
         self._bridging = True
         self._ending = self._finishing = self._done = self._told = self._closed = False
@@ -206,7 +207,9 @@ class MessageStream:
         self._waiting.cut(MAX_WAITING)
         self._end()
         cancelled = await outlast(sender, FAREWELL, self._clock)
-        if not sender.cancelled():
+        if sender.cancelled():
+            self._failure = self._failure or self._broken(unanswered(), "")
+        else:
             sender.exception()  # seen; what brought us here is what the caller learns
         if cancelled is not None and not interrupted:
             raise cancelled
@@ -259,6 +262,9 @@ class MessageStream:
     async def _send(self, text: str, *, last: bool) -> None:
         try:
             self._take_key(await self._insist(text, last=last))
+        except asyncio.CancelledError:
+            self._unanswered = text
+            raise
         except DeskError as error:
             failure = self._broken(error, text)
         else:
@@ -320,7 +326,7 @@ class MessageStream:
         failure.retry_after = error.retry_after
         failure.msg_key, failure.delivered = self._msg_key, delivered
         known = error.delivery in (Delivery.REJECTED, Delivery.NOT_SENT)
-        failure.uncertain = "" if known else text
+        failure.uncertain = self._unanswered + ("" if known else text)
         failure.unsent = (text if known else "") + self._waiting.take(self._waiting.size)
         failure.__cause__ = error
         return failure

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskim._stream._ending import FAREWELL
-from deskim._stream._stream import BRIDGE_AFTER, MAX_WAITING, end_all
+from deskim._stream._stream import BRIDGE_AFTER, MAX_WAITING, MessageStream, end_all
 from deskim._stream._waiting import MAX_PIECE, Waiting
 from deskim.errors import (
     BadRequestError,
@@ -274,6 +274,27 @@ async def test_the_farewell_is_bounded(account: Account) -> None:
 
     await cancel_task(answer(), 0.5)
     assert 0.5 + FAREWELL == pytest.approx(asyncio.get_running_loop().time() - began)
+
+
+@pytest.mark.parametrize("go_on", [MessageStream.finish, lambda stream: stream.write("more")])
+async def test_whoever_goes_on_after_an_unanswered_farewell_is_told(
+    account: Account, go_on: Callable[[MessageStream], Awaitable[None]]
+) -> None:
+    """It is no cancellation that they meet, and what Desk did not answer is uncertain."""
+    account.delay = 10_000.0
+    stream = account.stream()
+
+    async def answer() -> None:
+        async with stream:
+            await stream.write("text")
+            await asyncio.sleep(1)
+            raise OwnError
+
+    with pytest.raises(OwnError):
+        await answer()
+    with pytest.raises(StreamError, match="Desk did not answer in time when the block was left") as caught:
+        await go_on(stream)
+    assert ("", "text") == (caught.value.delivered, caught.value.uncertain)
 
 
 async def test_a_cancelled_writer_does_not_send_a_book(account: Account) -> None:
@@ -669,7 +690,7 @@ async def test_what_cannot_be_sent_before_the_client_closes_is_told(account: Acc
         await end_all([stream])
         with pytest.raises(StreamError, match="the client was closed") as caught:
             await stream.finish()
-    assert 3 * MAX_PIECE == len(caught.value.unsent)
+    assert (MAX_PIECE, 3 * MAX_PIECE) == (len(caught.value.uncertain), len(caught.value.unsent))
 
 
 async def test_a_stream_that_is_not_open_is_not_ended(account: Account) -> None:
