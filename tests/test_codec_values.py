@@ -31,12 +31,14 @@ class _Own:
 
     user_id: str
     number: int = 0
+    text: str = ""
     extra: dict[str, Any] = field(factory=dict)
 
 
 def test_a_reply_of_ones_own_may_spell_what_it_needs() -> None:
-    """A required field of a spelling of its own is found where another field does not fit."""
-    assert _Own("u", 0, {"Number": "x"}) == load_value(_Own, {"UserID": "u", "Number": "x"})
+    """A required field of a spelling of its own is found where another field does not fit, and spoils none that does."""
+    expected = _Own("u", 0, "t", {"Number": "x"})
+    assert expected == load_value(_Own, {"UserID": "u", "Number": "x", "Text": "t"})
 
 
 @pytest.mark.parametrize(
