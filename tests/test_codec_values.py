@@ -36,7 +36,7 @@ class _Own:
 
 
 def test_a_reply_of_ones_own_may_spell_what_it_needs() -> None:
-    """A required field of a spelling of its own is found where another field does not fit, and spoils none that does."""
+    """A required field of a spelling of its own is found where some fields fit and others do not."""
     expected = _Own("u", 0, "t", {"Number": "x"})
     assert expected == load_value(_Own, {"UserID": "u", "Number": "x", "Text": "t"})
 
