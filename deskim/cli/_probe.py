@@ -33,7 +33,10 @@ async def probe(base_url: str, who: Identity, usersig: Secret | None, timeout: f
     """Return what one host shows of itself; without a UserSig its verdict on signatures is left out."""
     reply = await ask(base_url, who, usersig or UNSIGNED, timeout)
     if isinstance(reply, Failure):
-        advice = "Check DESKIM_BASE_URL and DESKIM_REGION, DNS, the firewall, and HTTPS_PROXY where there is a proxy."
+        advice = (
+            "Check DESKIM_BASE_URL and DESKIM_REGION, DNS, the firewall, and the proxy where one is set: HTTPS_PROXY, "
+            "ALL_PROXY, or HTTP_PROXY for a fake Desk."
+        )
         return [Finding("host", "fail", f"{base_url}: {describe(reply.error, language())}", advice)]
     findings = [Finding("host", "ok", f"{base_url} answers"), _clock(reply, now)]
     return [*findings, *(() if usersig is None else _verdict(reply))]

@@ -161,7 +161,7 @@ def test_long_findings_are_folded(deskim: Deskim, desk: FakeDesk) -> None:
     assert "fail  host         http://127.0.0.1:1: no connection to 127.0.0.1:1: Connection refused" in lines
     assert max(map(len, lines)) <= 100
     place = next(number for number, line in enumerate(lines) if "Check DESKIM_BASE_URL and" in line)
-    assert f"{'':19}there is a proxy." == lines[place + 1]
+    assert f"{'':19}one is set: HTTPS_PROXY, ALL_PROXY, or HTTP_PROXY for a fake Desk." == lines[place + 1]
 
 
 def test_a_time_that_is_none_is_refused(deskim: Deskim, desk: FakeDesk) -> None:
