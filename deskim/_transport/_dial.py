@@ -33,6 +33,12 @@ class Route:
     proxy: Proxy | None
     context: ssl.SSLContext | None
 
+    @property
+    def name(self) -> str:
+        """Return whither it leads, and through which proxy."""
+        through = "" if self.proxy is None else f" through the proxy {self.proxy.origin.netloc}"
+        return f"{self.origin.netloc}{through}"
+
     async def dial(self, connection: Connection) -> None:
         """Open `connection`; raise OSError, ValueError or httpx.ProxyError when that does not succeed."""
         if self.proxy is None:

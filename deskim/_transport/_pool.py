@@ -198,9 +198,9 @@ class Pool:
         if self._closed:
             raise httpx.ConnectError(_CLOSED)
         if scope.expired():
-            raise httpx.ConnectTimeout(f"no connection to {self._route.origin.netloc} in time")
+            raise httpx.ConnectTimeout(f"no connection to {self._route.name} in time")
         if why or not connection.usable:
-            raise httpx.ConnectError(f"no connection to {self._route.origin.netloc}: {why or 'it was closed at once'}")
+            raise httpx.ConnectError(f"no connection to {self._route.name}: {why or 'it was closed at once'}")
 
     def _lost(self, connection: Connection) -> None:
         self._connections.discard(connection)

@@ -127,6 +127,16 @@ async def test_cancelled_on_the_way(
         assert 0 == transport.stats().open
 
 
+async def test_the_proxy_is_named(make_transport: MakeTransport) -> None:
+    """Where no connection comes about, the error names the proxy by its host alone."""
+    transport = make_transport(proxy="http://user:canary@127.0.0.1:1")
+    with pytest.raises(httpx.ConnectError) as caught:
+        await transport.roundtrip(Origin("https", "desk.invalid", 443), a_request(), NONE)
+    text = str(caught.value)
+    assert text.startswith("no connection to desk.invalid:443 through the proxy 127.0.0.1:1: ")
+    assert "canary" not in text
+
+
 async def test_silent_proxy(make_transport: MakeTransport) -> None:
     """A proxy that does not answer falls under the connect timeout."""
 
