@@ -17,7 +17,7 @@ from deskim.cli._faults import ChancyDesk, read_faults
 from deskim.cli._message_text import addressee, as_json, lines
 from deskim.cli._screen import UsageError, complain, say, say_json
 from deskim.errors import lookup
-from deskim.testing import ReceivedRequest, SeenMessage
+from deskim.testing import ReceivedRequest, SeenMessage, SeenStream
 
 _LAST_PORT = 65535
 
@@ -58,6 +58,7 @@ async def fake(
         rate_limit=rate_limit,
         dedup_window=dedup_window,
         on_message=_print_json if json else _print,
+        on_stream=_print_stream_json if json else _print_stream,
         on_request=_note,
     )
     try:
@@ -74,7 +75,13 @@ async def fake(
         raise UsageError(str(error)) from None
     except OSError as error:
         raise UsageError(_why_not(error, host, port)) from None
-    complain(f"# {desk.requests_seen} requests came, {desk.messages_seen} messages were shown")
+    complain(_count(desk))
+
+
+def _count(desk: ChancyDesk) -> str:
+    came = "1 request came" if desk.requests_seen == 1 else f"{desk.requests_seen} requests came"
+    shown = "1 message was shown" if desk.messages_seen == 1 else f"{desk.messages_seen} messages were shown"
+    return f"# {came}, {shown}"
 
 
 def _why_not(error: OSError, host: str, port: int) -> str:
@@ -117,6 +124,25 @@ def _print(message: SeenMessage) -> None:
     say(f"{_clock(message.time)}  to {addressee(message)}", "bold")
     for line in lines(message):
         say(f"          {line}")
+
+
+def _print_stream(stream: SeenStream) -> None:
+    pieces = "1 piece" if len(stream.chunks) == 1 else f"{len(stream.chunks)} pieces"
+    say(f"{_clock(stream.time)}  to session {stream.session_id}, streamed in {pieces}", "bold")
+    for line in stream.text.splitlines():
+        say(f"          {line}")
+
+
+def _print_stream_json(stream: SeenStream) -> None:
+    say_json(
+        {
+            "SessionId": stream.session_id,
+            "MsgKey": stream.msg_key,
+            "Text": stream.text,
+            "Chunks": stream.chunks,
+            "Time": stream.time,
+        }
+    )
 
 
 def _print_json(message: SeenMessage) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from deskim.cli._screen import UsageError
-from deskim.testing import FakeDesk, ReceivedRequest, SeenMessage
+from deskim.testing import FakeDesk, ReceivedRequest, SeenMessage, SeenStream
 
 HOW = "write drop=0.05, code=60011:0.02, status=502:0.01 or delay=2.5:0.1, the last number being the share"
 
@@ -65,8 +65,10 @@ class ChancyDesk(FakeDesk):
     draw: Callable[[], float] = random.random
     on_request: Callable[[ReceivedRequest], object] = field(default=lambda _: None)
     on_message: Callable[[SeenMessage], object] = field(default=lambda _: None)
+    on_stream: Callable[[SeenStream], object] = field(default=lambda _: None)
     requests_seen: int = 0
     messages_seen: int = 0
+    _told: set[str] = field(factory=set[str], init=False, repr=False)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer as an ASGI application."""
@@ -95,6 +97,11 @@ class ChancyDesk(FakeDesk):
             self.on_request(request)
         for message in self.messages:
             self.on_message(message)
+        for stream in self.streams:
+            if stream.finished and stream.msg_key not in self._told:
+                self._told.add(stream.msg_key)
+                self.messages_seen += 1
+                self.on_stream(stream)
         self.requests_seen += len(self.requests)
         self.messages_seen += len(self.messages)
         self.requests.clear()

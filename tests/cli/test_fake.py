@@ -18,11 +18,13 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from deskim import AsyncDeskClient, Card, CustomElem, DeskError, FaceElem, Message, RawElem
-from deskim.cli._fake import _why_not
+from deskim.cli._fake import _count, _print_stream, _why_not
 from deskim.cli._faults import ChancyDesk, Fault, read_faults
 from deskim.cli._message_text import lines
 from deskim.cli._screen import UsageError
-from deskim.testing import SeenMessage
+from deskim.commands import GetSessionState
+from deskim.testing import SeenMessage, SeenStream
+from deskim.testing._conversations import Line
 
 from .conftest import Deskim
 
@@ -90,6 +92,57 @@ def test_messages_as_json_lines(deskim: Deskim, monkeypatch: pytest.MonkeyPatch)
     assert "--seed 3" in err
     assert ("u", "@customer_service_account", 5) == (message["ToAccount"], message["FromAccount"], message["MsgRandom"])
     assert [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "hi"}}] == message["MsgBody"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_stream_is_shown_once_it_is_finished(flags: list[str]) -> None:
+    """What grows before a user's eyes is shown once, whole, and counts as a message."""
+    with _fake(*flags) as (program, settings):
+        asyncio.run(_stream(settings["DESKIM_BASE_URL"], settings["DESKIM_SECRET_KEY"]))
+        _, out, err = _end(program)
+    if flags:
+        shown = json.loads(out)
+        assert ("s", "Hello\nyou") == (shown["SessionId"], shown["Text"])
+        assert shown["Text"] == "".join(shown["Chunks"])
+        assert {"SessionId", "MsgKey", "Text", "Chunks", "Time"} == set(shown)
+    else:
+        expected = "TIME  to session s, streamed in N\n          Hello\n          you\n"
+        assert expected == re.sub(r"\d+ pieces?", "N", re.sub(r"\d\d:\d\d:\d\d", "TIME", out))
+    assert err.endswith("came, 1 message was shown\n")
+
+
+async def _stream(base_url: str, secret_key: str) -> None:
+    async with AsyncDeskClient(1400000000, secret_key=secret_key, base_url=base_url) as client:
+        async with client.stream_to_session("s") as stream:
+            await stream.write("Hello\n")
+            await stream.write("you")
+        await client.call(GetSessionState(session_id="s"))
+
+
+@pytest.mark.parametrize(
+    ("requests", "messages", "expected"),
+    [
+        (0, 0, "# 0 requests came, 0 messages were shown"),
+        (1, 1, "# 1 request came, 1 message was shown"),
+        (3, 1, "# 3 requests came, 1 message was shown"),
+        (3, 2, "# 3 requests came, 2 messages were shown"),
+    ],
+)
+def test_one_is_no_plural(requests: int, messages: int, expected: str) -> None:
+    """What came and what was shown are counted in words that fit the number."""
+    assert expected == _count(ChancyDesk(requests_seen=requests, messages_seen=messages))
+
+
+def _stream_of(chunks: list[str]) -> SeenStream:
+    line = Line("a", 0, [], 0.0)
+    return SeenStream(session_id="s", msg_key="k", markdown=False, chunks=chunks, time=0.0, line=line)
+
+
+@pytest.mark.parametrize(("chunks", "expected"), [(["a"], "streamed in 1 piece\n"), (["a", "b"], "in 2 pieces\n")])
+def test_pieces_are_counted(capsys: pytest.CaptureFixture[str], chunks: list[str], expected: str) -> None:
+    """A stream tells in how many pieces it came."""
+    _print_stream(_stream_of(chunks))
+    assert expected in capsys.readouterr().out
 
 
 def test_faults_are_told(deskim: Deskim, monkeypatch: pytest.MonkeyPatch) -> None:
