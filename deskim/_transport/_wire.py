@@ -68,7 +68,7 @@ class HeaderBlock:
         if not all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in pairs):
             del pairs  # a traceback that shows locals must not show these
             raise httpx.LocalProtocolError("a request header has a name or a value that HTTP does not allow")
-        self.lines = b"".join(b"%b: %b\r\n" % pair for pair in pairs)
+        self.lines: bytes = b"".join(b"%b: %b\r\n" % pair for pair in pairs)
 
 
 @attrs.define(eq=False, repr=False)
