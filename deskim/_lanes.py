@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from attrs import define, field, frozen
 
 from deskim._protocol import Reply, Signature, mask_urls
-from deskim._transport import DeskTransport, HeaderBlock, Origin, Timeouts, WireRequest
+from deskim._transport import DeskTransport, HeaderBlock, Origin, Timeouts, UnusableProxyError, WireRequest
 from deskim._version import __version__
 from deskim.errors import (
     ClientClosedError,
@@ -42,6 +42,7 @@ _NOT_SENT: Final = _UNREACHABLE | {"PoolTimeout", "UnsupportedProtocol"}
 _KEPT: Final = {name.encode(): name for name in ("content-type", "date", "retry-after")}
 _PACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _CLOSED_HERE: Final = "the http_client was closed: keep it open for as long as the desk client is used"
+_NO_CONNECTION: Final = "no connection to "  # so begins what our own transport says of one
 _PROXY_ADVICE: Final = (
     "the http_client goes through a proxy that would see the signature: "
     'give proxy= to AsyncDeskClient, use httpx2, or choose signature_in="url"'
@@ -256,29 +257,44 @@ def _unpacked(content: bytes, encoding: str) -> bytes:
 def _failure(exc: Exception, signature: Signature) -> Failure:
     """Return what an exception means for the message; by name, for httpx and httpx2 have the same names."""
     names = {cls.__name__ for cls in type(exc).__mro__}
-    return Failure(_translated(exc, names, signature), host_failed=bool(names & _UNREACHABLE))
+    error = _translated(exc, names, signature)
+    return Failure(error, host_failed=bool(names & _UNREACHABLE) and not isinstance(error, ConfigurationError))
 
 
 def _translated(exc: Exception, names: set[str], signature: Signature) -> DeskError:
     if isinstance(exc, DeskError):
         exc.__cause__ = exc.__context__ = None
         return exc.with_traceback(None)
-    if isinstance(exc, _SignatureAtRiskError):
-        return ConfigurationError(_PROXY_ADVICE)
-    if isinstance(exc, _NotBuiltError):
-        return ConfigurationError(f"the http_client cannot build a request: {_named(exc.__cause__, signature)}")
+    if isinstance(exc, _SignatureAtRiskError | UnusableProxyError | _NotBuiltError):
+        return ConfigurationError(_of_settings(exc, signature))
     text = _named(exc, signature)
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return ConnectionFailedError(f"{text}; check base_url and verify=", retry=RetryKind.NEVER)
-    if names & _NOT_SENT:
-        return ConnectionFailedError(f"no connection came about, nothing was sent ({text})")
+    if names & _NOT_SENT or "CERTIFICATE_VERIFY_FAILED" in text:
+        return _unconnected(text)
     late = isinstance(exc, TimeoutError) or "TimeoutException" in names
     what = "no reply in time" if late else "the connection broke"
     return ReplyLostError(f"{what}; whether Desk took the call is not known ({text})")
 
 
+def _of_settings(exc: Exception, signature: Signature) -> str:
+    if isinstance(exc, _SignatureAtRiskError):
+        return _PROXY_ADVICE
+    if isinstance(exc, _NotBuiltError):
+        return f"the http_client cannot build a request: {_named(exc.__cause__, signature)}"
+    return str(exc)
+
+
+def _unconnected(text: str) -> ConnectionFailedError:
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return ConnectionFailedError(f"{text}; check base_url and verify=", retry=RetryKind.NEVER)
+    if text.startswith(_NO_CONNECTION):
+        return ConnectionFailedError(f"{text}, nothing was sent; check base_url, region, proxy and network")
+    return ConnectionFailedError(f"no connection came about, nothing was sent ({text})")
+
+
 def _named(exc: BaseException | None, signature: Signature) -> str:
-    return signature.mask(f"{type(exc).__name__}: {exc}".rstrip(": "))
+    text = str(exc)
+    named = text if text.startswith(_NO_CONNECTION) else f"{type(exc).__name__}: {text}".rstrip(": ")
+    return signature.mask(named)
 
 
 class _MaskUserSig(logging.Filter):

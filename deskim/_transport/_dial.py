@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import ipaddress
+import os
+import re
 import ssl
 from typing import Any, Final, cast
 
@@ -16,6 +18,7 @@ from deskim._transport._proxy import Proxy, Tunnel
 from deskim._transport._wire import Origin
 
 _HAPPY_EYEBALLS_DELAY: Final = 0.25  # RFC 8305, section 5
+_ERRNO: Final = re.compile(r"\[Errno (-?\d+)\] ?(Connect call failed \([^()]*\))?")
 _SPOKEN: Final = (None, "http/1.1", "http/1.0")
 
 
@@ -81,6 +84,12 @@ async def _connect(protocol: asyncio.Protocol, origin: Origin, context: ssl.SSLC
         options["happy_eyeballs_delay"] = _HAPPY_EYEBALLS_DELAY
     transport, _ = await loop.create_connection(lambda: protocol, origin.host, origin.port, **options)
     return transport
+
+
+def reason(error: Exception) -> str:
+    """Return why no connection came about, in the system's own words where asyncio has only a number."""
+    text = _ERRNO.sub(lambda found: os.strerror(int(found[1])) if found[2] else "", str(error))
+    return text or type(error).__name__
 
 
 def _is_address(host: str) -> bool:

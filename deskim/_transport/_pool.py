@@ -12,7 +12,7 @@ import attrs
 import httpx
 
 from deskim._transport._connection import Connection
-from deskim._transport._dial import Route
+from deskim._transport._dial import Route, reason
 from deskim._transport._parsers import ParserFactory
 from deskim._transport._wire import Timeouts, clock_of
 
@@ -192,7 +192,7 @@ class Pool:
                 self._dialling.add(scope)
                 await self._route.dial(connection)
         except (OSError, ValueError) as error:
-            why = str(error) or type(error).__name__
+            why = reason(error)
         finally:
             self._dialling.discard(scope)
         if self._closed:
@@ -200,7 +200,7 @@ class Pool:
         if scope.expired():
             raise httpx.ConnectTimeout(f"no connection to {self._route.name} in time")
         if why or not connection.usable:
-            raise httpx.ConnectError(f"no connection to {self._route.name}: {why or 'it was closed at once'}")
+            raise httpx.ConnectError(f"no connection to {self._route.name} ({why or 'it was closed at once'})")
 
     def _lost(self, connection: Connection) -> None:
         self._connections.discard(connection)

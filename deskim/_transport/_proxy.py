@@ -62,20 +62,21 @@ def _basic(userinfo: bytes) -> bytes | None:
     return b"Basic " + base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode())
 
 
+class UnusableProxyError(httpx.ProxyError):
+    """Report a proxy of the environment that no further attempt makes usable."""
+
+
 def environment_proxy(origin: Origin) -> Proxy | None:
     """Return the proxy that the environment names for `origin` (HTTPS_PROXY, ALL_PROXY, NO_PROXY and the like)."""
     if any(urllib.request.proxy_bypass(name) for name in (origin.host, origin.netloc)):
         return None
-    proxy = _named_for(origin)
-    if isinstance(proxy, str):
-        raise httpx.ProxyError(f"the proxy that the environment names for {origin.netloc} cannot be used: {proxy}")
-    return proxy
-
-
-def _named_for(origin: Origin) -> Proxy | str | None:
     proxies = urllib.request.getproxies()
-    text = proxies.get(origin.scheme) or proxies.get("all")
-    return Proxy.read(text) if text else None
+    scheme = origin.scheme if proxies.get(origin.scheme) else "all"
+    text = proxies.get(scheme)
+    proxy = Proxy.read(text) if text else None
+    if isinstance(proxy, str):
+        raise UnusableProxyError(f"{scheme.upper()}_PROXY of the environment cannot be used: {proxy}")
+    return proxy
 
 
 class Tunnel(asyncio.Protocol):

@@ -99,20 +99,14 @@ def for_shell(text: str, given: Collection[str] = ()) -> str:
     return _ARGUMENT.sub(named, text)
 
 
-_CONNECT = re.compile(r"no connection came about, nothing was sent \(\w+: no connection to (.*)\)", re.DOTALL)
-_REASON = re.compile(r"\[Errno (-?\d+)\] (?:Connect call failed \(([^()]*)\))?")
-
-
-def _place(text: str) -> str:
-    """Return which host could not be reached and why, in the words of the system alone."""
-    return _REASON.sub(lambda found: os.strerror(int(found[1])) if found[2] else "", text)
+_CONNECT = re.compile(r"no connection to (.*), nothing was sent; check .*", re.DOTALL)
 
 
 def describe(error: DeskError, tongue: Language) -> str:
     """Return what went wrong and how to mend it; what has no Chinese text stays English."""
     row = None if error.code is None else lookup(error.code)
     if place := _CONNECT.fullmatch(Exception.__str__(error)):
-        return WORDS[tongue].no_connection.format(_place(place[1]))
+        return WORDS[tongue].no_connection.format(place[1])
     if tongue == "en" or row is None:
         return for_shell(Exception.__str__(error))
     text = for_shell(f"Desk 返回错误码 {row.code}：{row.meaning_zh}。{row.advice_zh}")

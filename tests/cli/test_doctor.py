@@ -158,7 +158,7 @@ def test_long_findings_are_folded(deskim: Deskim, desk: FakeDesk) -> None:
     """No line is wider than a page, and what belongs together stands in one column."""
     done = deskim("doctor", "--base-url", "http://127.0.0.1:1")
     lines = done.out.splitlines()
-    assert "fail  host         http://127.0.0.1:1: no connection to 127.0.0.1:1: Connection refused" in lines
+    assert "fail  host         http://127.0.0.1:1: no connection to 127.0.0.1:1 (Connection refused)" in lines
     assert max(map(len, lines)) <= 100
     place = next(number for number, line in enumerate(lines) if "Check DESKIM_BASE_URL and" in line)
     assert f"{'':19}one is set: HTTPS_PROXY, ALL_PROXY, or HTTP_PROXY for a fake Desk." == lines[place + 1]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import json
 import logging
+import os
 import ssl
 import tracemalloc
 import zlib
@@ -18,8 +20,9 @@ import pytest
 import trustme
 
 from deskim import AsyncDeskClient, Delivery, errors
-from deskim._lanes import MAX_REPLY, Attempt, BorrowedLane, Failure, _MaskUserSig, mask_httpx_logs
+from deskim._lanes import MAX_REPLY, Attempt, BorrowedLane, Failure, OwnLane, _MaskUserSig, mask_httpx_logs
 from deskim._protocol import Identity, Reply, Signature
+from deskim._transport import DeskTransport
 from deskim._usersig import Secret
 from deskim.testing import FakeDesk
 from tests.client.stage import APP_ID, KEY, OK, FakeWorld, answer, client_class, fails, on_stage, randoms
@@ -263,6 +266,35 @@ async def test_only_a_connection_that_fails_speaks_against_the_host(error: Excep
     assert host_failed == failed.host_failed
     assert type(error).__name__ in str(failed.error)
     assert (None, None, None) == (failed.error.__cause__, failed.error.__context__, failed.error.__traceback__)
+
+
+async def test_a_host_that_nobody_listens_at_is_told_once() -> None:
+    """The text says where, why and what to look at, and repeats none of it."""
+    async with AsyncDeskClient(APP_ID, secret_key=KEY, base_url="http://127.0.0.1:1", retry=None) as client:
+        error = await failure(send(client))
+    assert isinstance(error, errors.ConnectionFailedError)
+    reason = os.strerror(errno.ECONNREFUSED)
+    assert (
+        f"no connection to 127.0.0.1:1 ({reason}), nothing was sent; check base_url, region, proxy and network"
+    ) == str(error)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user:canary@127.0.0.1:2", "ftp://canary@p", "http://p:canary"])
+async def test_a_proxy_that_cannot_be_used_is_tried_once(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """No further attempt mends a variable of the environment; the error names it, and speaks against no host."""
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    async with AsyncDeskClient(APP_ID, secret_key=KEY, base_url="http://127.0.0.1:1") as client:
+        error = await failure(send(client))
+    assert isinstance(error, errors.ConfigurationError)
+    assert str(error).startswith("HTTP_PROXY of the environment cannot be used: ")
+    assert "canary" not in str(error)
+    assert (1, Delivery.NOT_SENT, False) == (error.attempts, error.delivery, error.retryable)
+    lane = OwnLane(DeskTransport())
+    failed = await lane.post(attempt("http://127.0.0.1:1"), signature())
+    await lane.aclose()
+    assert isinstance(failed, Failure)
+    assert not failed.host_failed
 
 
 async def test_an_error_of_ours_from_a_transport_comes_without_its_chain() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import socket
@@ -14,6 +15,7 @@ import pytest
 
 from deskim._transport import DeskTransport, Origin, PoolStats, Timeouts
 from deskim._transport._connection import Connection
+from deskim._transport._dial import reason
 from deskim._transport._parsers import Reply
 from deskim._transport._pool import Pool
 from tests.transport.conftest import MakeTransport
@@ -367,10 +369,29 @@ async def test_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     async with DeskTransport(trust_env=False) as transport:
-        with pytest.raises(httpx.ConnectError, match=rf"no connection to 127\.0\.0\.1:{port}: ") as caught:
+        with pytest.raises(httpx.ConnectError, match=rf"no connection to 127\.0\.0\.1:{port} \(") as caught:
             await transport.roundtrip(Origin("http", "127.0.0.1", port), a_request(), NONE)
         assert (None, None) == (caught.value.__cause__, caught.value.__context__)
         assert PoolStats() == transport.stats()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.ECONNREFUSED, "Connect call failed ('::1', 9, 0, 0)"), os.strerror(errno.ECONNREFUSED)),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (
+            OSError(
+                f"Multiple exceptions: [Errno {errno.ECONNREFUSED}] Connect call failed ('::1', 9), [Errno -9] odd"
+            ),
+            f"Multiple exceptions: {os.strerror(errno.ECONNREFUSED)}, odd",
+        ),
+        (OSError(), "OSError"),
+    ],
+)
+def test_the_reason_is_the_systems(error: OSError, expected: str) -> None:
+    """What a reader sees of a failed connection are words, not numbers."""
+    assert expected == reason(error)
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 70 + ".invalid"])

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import ssl
 
 import httpx
 import pytest
 
 from deskim._transport import DeskTransport, Origin, PoolStats, Timeouts
-from deskim._transport._proxy import Proxy, environment_proxy
+from deskim._transport._proxy import Proxy, UnusableProxyError, environment_proxy
 from tests.support.proxy import forward_proxy
 from tests.transport.conftest import MakeTransport
 from tests.transport.raw_server import a_request, answer, serve
@@ -133,7 +135,9 @@ async def test_the_proxy_is_named(make_transport: MakeTransport) -> None:
     with pytest.raises(httpx.ConnectError) as caught:
         await transport.roundtrip(Origin("https", "desk.invalid", 443), a_request(), NONE)
     text = str(caught.value)
-    assert text.startswith("no connection to desk.invalid:443 through the proxy 127.0.0.1:1: ")
+    assert (
+        text == f"no connection to desk.invalid:443 through the proxy 127.0.0.1:1 ({os.strerror(errno.ECONNREFUSED)})"
+    )
     assert "canary" not in text
 
 
@@ -193,7 +197,7 @@ async def test_unusable_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch
     """A SOCKS proxy in the environment is refused in words that say what to do, before anything is sent."""
     monkeypatch.setenv("all_proxy", "socks5://user:canary@127.0.0.1:1")
     async with DeskTransport() as transport:
-        with pytest.raises(httpx.ProxyError, match=r"http_client=") as caught:
+        with pytest.raises(UnusableProxyError, match=r"^ALL_PROXY of the environment .* http_client=") as caught:
             await transport.roundtrip(Origin("http", "desk.test", 80), a_request(), NONE)
     assert "canary" not in str(caught.value)
 
