@@ -90,7 +90,9 @@ def _end(name: str, code: int | None) -> str | None:
 
 def _imports(name: str) -> bool:
     command = [sys.executable, "-c", "import deskim"]
-    run = subprocess.run(command, cwd=_MUTANTS, env=os.environ | {"MUTANT_UNDER_TEST": name}, check=False, stderr=-3)
+    run = subprocess.run(
+        command, cwd=_MUTANTS, env=os.environ | {"MUTANT_UNDER_TEST": name}, check=False, stderr=subprocess.DEVNULL
+    )
     return run.returncode == 0
 
 
@@ -126,9 +128,11 @@ def _explained(mutants: list[Mutant]) -> dict[str, list[Mutant]]:
 
 
 def _told(why: str, alive: list[Mutant]) -> str:
-    kinds = Counter((each.function, each.was, each.becomes) for each in alive)
-    lines = [f"  - `{name}`: `{was}` → `{becomes}`" for name, was, becomes in kinds]
-    return "\n".join((f"- {why or 'No reason is known.'} ({len(alive)})", *lines))
+    lines = [f"- {why or 'No reason is known.'} ({len(alive)})"]
+    for function, was in dict.fromkeys((each.function, each.was) for each in alive):
+        becomes = [each.becomes for each in alive if (each.function, each.was) == (function, was)]
+        lines.append(f"  - `{function}`: `{was}` → {', '.join(f'`{each}`' for each in becomes)}")
+    return "\n".join(lines)
 
 
 def _versions() -> str:
