@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,11 @@ from typing import Any
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncGenerator[None, None]:
-    """Run the application's lifespan around a block; one that knows of none is let be."""
+    """Run the application's lifespan around a block; one that knows of none is let be.
+
+    Raises ``TypeError`` for what is no ASGI application.
+    """
+    _check(app)
     to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
@@ -25,6 +30,17 @@ async def lifespan(app: Any) -> AsyncGenerator[None, None]:
         await asyncio.wait({life})
         if not life.cancelled():
             life.exception()
+
+
+def _check(app: Any) -> None:
+    try:
+        inspect.signature(app).bind("scope", "receive", "send")
+    except TypeError:
+        kind = type(app)
+        msg = f"{kind.__module__}.{kind.__qualname__} is no ASGI application: serve it and give its URL"
+    else:
+        return
+    raise TypeError(msg)
 
 
 async def _step(

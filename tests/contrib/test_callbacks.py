@@ -445,6 +445,14 @@ async def test_an_application_that_cannot_start_says_why() -> None:
             raise AssertionError
 
 
+@pytest.mark.parametrize("target", [web.Application(), 7])
+async def test_what_is_no_asgi_application_is_refused(target: Any) -> None:
+    """An application of aiohttp's has to be served, which the error says."""
+    with pytest.raises(TypeError, match="is no ASGI application: serve it and give its URL"):
+        async with FakeDesk().callbacks_to(target):
+            raise AssertionError
+
+
 async def test_an_application_that_does_not_end_is_ended() -> None:
     """An application that goes on after its shutdown does not keep the test."""
     ended: list[str] = []
