@@ -142,20 +142,23 @@ def from_environment(overrides: Secret) -> dict[str, Any]:
         if os.environ.get(variable) and not (ours and name in _CREDENTIALS)
     }
     settings.update(given)
-    problem = _missing(settings)
-    if problem is not None:
+    problem = "; ".join(filter(None, (_app_id_problem(settings.get("sdk_app_id")), _credentials_problem(settings))))
+    if problem:
         del given, settings  # a traceback that shows locals must not show the secrets among them
         raise ConfigurationError(problem)
     settings["sdk_app_id"] = _number(settings["sdk_app_id"])
     return settings
 
 
-def _missing(settings: Mapping[str, Any]) -> str | None:
-    app_id = settings.get("sdk_app_id")
-    if app_id is None or (isinstance(app_id, str) and not isinstance(_number(app_id), int)):
-        if app_id is None:
-            return "DESKIM_SDK_APP_ID is not set: it is the application's SDKAppID, a number"
+def _app_id_problem(app_id: object) -> str | None:
+    if app_id is None:
+        return "DESKIM_SDK_APP_ID is not set: it is the application's SDKAppID, a number"
+    if isinstance(_number(app_id), str):
         return f"DESKIM_SDK_APP_ID must be the application's SDKAppID, a number; it is {app_id!r}"
+    return None
+
+
+def _credentials_problem(settings: Mapping[str, Any]) -> str | None:
     given = sum(settings.get(name) is not None for name in _CREDENTIALS)
     if not given:
         return "set DESKIM_SECRET_KEY (to sign with) or DESKIM_USERSIG (signed elsewhere)"

@@ -20,6 +20,7 @@ from deskim.cli._words import for_shell
 from deskim.errors import ConfigurationError
 
 GROUP = Group("Connection", sort_key=3)
+NO_APP_ID = "DESKIM_SDK_APP_ID is not set: it is the application's SDKAppID, a number"
 NO_CREDENTIALS = (
     "no credentials: set DESKIM_SECRET_KEY (or DESKIM_USERSIG) in the environment, "
     "or name a file with --secret-key-file (or --usersig-file)"
@@ -61,7 +62,7 @@ class Settings:
         """Return who calls; raises ``UsageError`` where the SDKAppID is missing or no number."""
         app_id = self.value("sdk_app_id")
         if app_id is None:
-            raise UsageError("DESKIM_SDK_APP_ID is not set: it is the application's SDKAppID, a number")
+            raise UsageError(NO_APP_ID)
         if not (app_id.isascii() and app_id.isdecimal()):
             name = "DESKIM_SDK_APP_ID" if self.sdk_app_id is None else "--sdk-app-id"
             raise UsageError(f"{name} must be the application's SDKAppID, a number; it is {app_id!r}")
@@ -74,8 +75,10 @@ class Settings:
     def client(self, **more: Any) -> AsyncDeskClient:
         """Return a client; raises ``UsageError`` for settings that cannot work."""
         found = self.credentials()
-        if len(found) != 1:
-            raise UsageError("both a secret key and a UserSig are set: keep one of them" if found else NO_CREDENTIALS)
+        if len(found) > 1:
+            raise UsageError("both a secret key and a UserSig are set: keep one of them")
+        if not found:
+            raise UsageError(NO_CREDENTIALS if self.value("sdk_app_id") else f"{NO_APP_ID}; {NO_CREDENTIALS}")
         revealed = Secret({name: secret.reveal() for name, secret in found.items()})
         with self.named():
             return AsyncDeskClient.from_env(**self.overrides(), **more, **revealed.reveal())

@@ -79,9 +79,13 @@ def test_missing_and_doubled_credentials_are_named(
     monkeypatch.delenv("DESKIM_USERSIG")
     monkeypatch.delenv("DESKIM_SECRET_KEY")
     none = deskim("send", "x", "--session", "s")
-    assert (2, 2) == (both.code, none.code)
+    monkeypatch.delenv("DESKIM_SDK_APP_ID")
+    nothing = deskim("send", "x", "--session", "s")
+    assert (2, 2, 2) == (both.code, none.code, nothing.code)
     assert "both a secret key and a UserSig are set" in both.err
     assert "set DESKIM_SECRET_KEY (or DESKIM_USERSIG)" in none.err
+    assert "DESKIM_SDK_APP_ID is not set" not in none.err
+    assert "a number; no credentials: set DESKIM_SECRET_KEY (or DESKIM_USERSIG)" in nothing.err
 
 
 def test_a_debug_traceback_shows_no_secret(

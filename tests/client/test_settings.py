@@ -202,6 +202,10 @@ def test_empty_variables_count_as_missing(env: pytest.MonkeyPatch) -> None:
         ({"SDK_APP_ID": "1e9"}, "it is '1e9'"),
         ({"SDK_APP_ID": "1" * 5000}, "DESKIM_SDK_APP_ID must be"),
         ({"SECRET_KEY": None}, "set DESKIM_SECRET_KEY (to sign with) or DESKIM_USERSIG"),
+        (
+            {"SDK_APP_ID": None, "SECRET_KEY": None},
+            "it is the application's SDKAppID, a number; set DESKIM_SECRET_KEY (to sign with) or DESKIM_USERSIG",
+        ),
         ({"USERSIG": "signed"}, "only one of DESKIM_SECRET_KEY and DESKIM_USERSIG"),
         ({"REGION": "mars"}, "region must be one of"),
         ({"BASE_URL": "http://desk.example"}, "base_url must be https"),
