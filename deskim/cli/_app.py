@@ -19,7 +19,7 @@ from deskim.cli._doctor import doctor
 from deskim.cli._explain import explain
 from deskim.cli._fake import fake
 from deskim.cli._input import with_stdin
-from deskim.cli._screen import UsageError, complain, forgive_odd_characters, nobody_reads
+from deskim.cli._screen import MissingExtraError, UsageError, complain, forgive_odd_characters, nobody_reads
 from deskim.cli._secrets import masked, refuse_secrets
 from deskim.cli._send import send
 from deskim.cli._usage import explain_usage
@@ -91,7 +91,8 @@ def _report(error: Exception, argv: Sequence[str]) -> int:
         tongue = language()
         words, text = WORDS[tongue], explain_usage(error, tongue) if isinstance(error, CycloptsError) else str(error)
         complain(masked(f"{words.failed}{text}"), "red")
-        complain(words.usage.format(" ".join(["deskim", *_command_name(argv)])))
+        if not isinstance(error, MissingExtraError):
+            complain(words.usage.format(" ".join(["deskim", *_command_name(argv)])))
         return USAGE
     complain(masked(f"error inside deskim: {type(error).__name__}: {error} (DESKIM_DEBUG=1 shows more)"), "red")
     return FAILED

@@ -10,7 +10,7 @@ from rich.text import Text
 from deskim._client import AsyncDeskClient
 from deskim._messages import Message, SendResult
 from deskim.cli._message_text import addressee, lines
-from deskim.cli._screen import UsageError, console, safe, say
+from deskim.cli._screen import MissingExtraError, console, safe, say
 from deskim.payloads import Card
 from deskim.testing import FakeDesk, SeenMessage
 
@@ -35,8 +35,8 @@ async def demo() -> None:
             say(f"A fake Desk listens at {served.base_url}; it checks signatures and messages as Tencent's pages say.")
             for step in STEPS:
                 await step(fake, desk)
-    except ImportError as error:
-        raise UsageError(str(error)) from None
+    except ImportError:
+        raise MissingExtraError("testing") from None
     say()
     say(f"{len(fake.requests)} requests came, {len(fake.messages)} messages were seen, each of them once.", "bold")
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from deskim.cli._faults import ChancyDesk, read_faults
 from deskim.cli._message_text import addressee, as_json, lines
-from deskim.cli._screen import UsageError, complain, say, say_json
+from deskim.cli._screen import MissingExtraError, UsageError, complain, say, say_json
 from deskim.errors import lookup
 from deskim.testing import ReceivedRequest, SeenMessage, SeenStream
 
@@ -71,8 +71,8 @@ async def fake(
                 await told.wait()
     except BrokenPipeError:
         raise
-    except ImportError as error:
-        raise UsageError(str(error)) from None
+    except ImportError:
+        raise MissingExtraError("testing") from None
     except OSError as error:
         raise UsageError(_why_not(error, host, port)) from None
     complain(_count(desk))

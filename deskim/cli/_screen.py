@@ -18,6 +18,13 @@ class UsageError(Exception):
     """Report a command line or settings that cannot work: exit code 2."""
 
 
+class MissingExtraError(UsageError):
+    """Report a command whose extra is not installed: exit code 2."""
+
+    def __init__(self, extra: str) -> None:
+        super().__init__(f'this command needs an extra: pip install "deskim[{extra}]"')
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return the console of a stream; NO_COLOR makes it wholly plain."""
     plain = bool(os.environ.get("NO_COLOR"))

@@ -85,7 +85,7 @@ def test_without_uvicorn_the_demo_names_the_extra(deskim: Deskim, monkeypatch: p
     for command in ("demo", "fake"):
         done = deskim(command)
         assert 2 == done.code
-        assert 'pip install "deskim[testing]"' in done.err
+        assert 'error: this command needs an extra: pip install "deskim[testing]"\n' == done.err
 
 
 def test_a_missing_module_of_ours_is_no_missing_extra() -> None:
