@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deskim.cli._screen import UsageError, complain, say, say_json
+from deskim.cli._words import for_shell
 from deskim.errors import ErrorCode, RetryKind, lookup
 
 # 269 and 679 are products of the Chinese site, the others of the international one
@@ -47,9 +48,9 @@ def _facts(row: ErrorCode) -> dict[str, Any]:
         "code": row.code,
         "error": row.error.__name__,
         "meaning": row.meaning,
-        "advice": row.advice,
+        "advice": for_shell(row.advice),
         "meaning_zh": row.meaning_zh,
-        "advice_zh": row.advice_zh,
+        "advice_zh": for_shell(row.advice_zh),
         "retry": row.retry.value,
         "stops_a_batch": row.fatal,
         "page": page_url(row.page),
@@ -59,8 +60,8 @@ def _facts(row: ErrorCode) -> dict[str, Any]:
 def _show(row: ErrorCode) -> None:
     say(f"{row.code}  {row.error.__name__}", "bold")
     say(f"  {row.meaning}")
-    say(f"  {row.advice}")
-    say(f"  {row.meaning_zh}。{row.advice_zh}")
+    say(f"  {for_shell(row.advice)}")
+    say(f"  {row.meaning_zh}。{for_shell(row.advice_zh)}")
     say(f"  again?  {AGAIN[row.retry]}" + ("; a batch stops at it" if row.fatal else ""))
     say(f"  page    {page_url(row.page)}")
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from deskim.cli._words import for_shell
 from deskim.errors import CODES
 
 from .conftest import Deskim
@@ -14,7 +15,13 @@ def test_a_code_is_explained_in_both_languages(deskim: Deskim) -> None:
     done = deskim("explain", "70009")
     row = CODES[70009]
     assert (0, "") == (done.code, done.err)
-    for part in ("70009  AuthenticationError", row.meaning, row.advice, row.meaning_zh, row.advice_zh):
+    for part in (
+        "70009  AuthenticationError",
+        row.meaning,
+        for_shell(row.advice),
+        row.meaning_zh,
+        for_shell(row.advice_zh),
+    ):
         assert part in done.out
     assert "https://cloud.tencent.com/document/product/679/131708" in done.out
     assert "a batch stops at it" in done.out
@@ -27,6 +34,14 @@ def test_every_known_code_has_an_explanation(deskim: Deskim, code: int) -> None:
     facts = json.loads(deskim("explain", str(code), "--json").out)
     assert code == facts["code"]
     assert facts["page"].startswith("https://")
+
+
+def test_the_advice_is_for_a_shell(deskim: Deskim) -> None:
+    """It names variables, not arguments of Python, in both languages and both forms."""
+    text, facts = deskim("explain", "70001").out, json.loads(deskim("explain", "70001", "--json").out)
+    for part in ("Give DESKIM_SECRET_KEY so that", "fresh DESKIM_USERSIG;", "DESKIM_SECRET_KEY 由 deskim"):
+        assert part in text
+    assert "secret_key=" not in text + facts["advice"] + facts["advice_zh"]
 
 
 def test_several_codes_at_once(deskim: Deskim) -> None:
