@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from deskim.cli._input import json_argument
-from deskim.cli._screen import UsageError, say_json
+from deskim.cli._screen import UsageError, complain, say_json
 from deskim.cli._settings import Connection, Settings
 from deskim.commands import DESK, RawCommand
+from deskim.errors import BadRequestError, SessionNotFoundError
 
 
 async def call(
     path: str,
-    body: str = "{}",
+    body: str | None = None,
     /,
     *,
     service: str | None = None,
@@ -23,17 +24,22 @@ async def call(
     """Make any other call, and print Desk's reply as JSON.
 
     :param path: The command, such as get_session_state, or its path, such as v4/openim/querystate.
-    :param body: The body as JSON; `@FILE` or `-` reads it.
+    :param body: The body as JSON, an empty object where it is left out; `@FILE` or `-` reads it.
     :param service: The service in the path, such as openim for a call of Chat; Desk's own by default.
     :param repeatable: Whether a lost reply may be answered by making the call again.
     """
-    value = json_argument(body)
+    value = json_argument("{}" if body is None else body)
     if not isinstance(value, Mapping):
         raise UsageError('the body must be a JSON object, such as {"SessionId": "..."}')
     service, path = _parts(service, path)
     command = RawCommand(service, path, cast("Mapping[str, Any]", value), repeatable=repeatable)
     async with (settings or Settings()).client() as desk:
-        reply = await desk.call(command)
+        try:
+            reply = await desk.call(command)
+        except (BadRequestError, SessionNotFoundError):
+            if body is None:
+                complain("BODY was left out, and so an empty one was sent")
+            raise
     say_json(reply.raw)
 
 

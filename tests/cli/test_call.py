@@ -27,6 +27,16 @@ def test_the_service_and_an_empty_body(deskim: Deskim, desk: FakeDesk) -> None:
     assert [("/v4/openim/querystate", b"{}")] == [(request.path, request.body) for request in desk.requests]
 
 
+def test_a_body_left_out_is_told_of_where_desk_misses_it(deskim: Deskim, desk: FakeDesk) -> None:
+    """A refusal that a body would mend says so; with a body it does not."""
+    left_out = "BODY was left out, and so an empty one was sent"
+    without, given = deskim("call", "get_session_state"), deskim("call", "get_session_state", "{}")
+    assert (1, 1) == (without.code, given.code)
+    assert without.err.startswith(left_out)
+    assert left_out not in given.err
+    assert 2 == len(desk.requests)
+
+
 @pytest.mark.parametrize(
     ("argv", "path"),
     [
