@@ -36,7 +36,7 @@ def _check(app: Any) -> None:
     try:
         inspect.signature(app).bind("scope", "receive", "send")
     except TypeError:
-        kind = type(app)
+        kind: type[object] = type(app)
         msg = f"{kind.__module__}.{kind.__qualname__} is no ASGI application: serve it and give its URL"
     else:
         return
