@@ -86,7 +86,7 @@ def _count(desk: ChancyDesk) -> str:
 
 def _why_not(error: OSError, host: str, port: int) -> str:
     """Return why nothing can listen there, and what to give instead."""
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+    if isinstance(error, socket.gaierror) or error.errno in {errno.EADDRNOTAVAIL, None}:  # none: asyncio of Python 3.13
         return f"{host!r} is no address of this machine: --host takes one, such as 127.0.0.1"
     if error.errno == errno.EADDRINUSE:
         return f"port {port} is taken: give another --port, or none to get a free one"
