@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 
 @asynccontextmanager
@@ -36,7 +36,7 @@ def _check(app: Any) -> None:
     try:
         inspect.signature(app).bind("scope", "receive", "send")
     except TypeError:
-        kind: type[object] = type(app)
+        kind = cast("type[object]", type(app))
         msg = f"{kind.__module__}.{kind.__qualname__} is no ASGI application: serve it and give its URL"
     else:
         return
