@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deskim import payloads as p
-from deskim._codec import dump_body, encode_body
-from deskim._elements import CustomElem, Elem, RawElem, TextElem
+from deskim._codec import _bodies, _json, _payloads, data_text, dump_body, dumps_plain, encode_body
+from deskim._elements import CustomElem, Elem, LocationElem, RawElem, TextElem
 from deskim.errors import MessageError
 from tests.support.values import custom_elements, kinds_of_plain_elements
 
@@ -50,6 +50,33 @@ def test_a_custom_element_is_written_whole(elem: Elem, content: dict[str, Any]) 
     """What stands beside Data is written, too, and Data is always a text."""
     (wire,) = written(elem)
     assert content == wire["MsgContent"]
+
+
+def _refuse(*_: object, **__: object) -> Any:
+    raise AssertionError("the longer way was taken")
+
+
+def test_texts_and_data_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nearly all messages consist of is written without a dict in between."""
+    monkeypatch.setattr(_bodies, "dump_element", _refuse)
+    assert ["TIMTextElem", "TIMCustomElem"] == [wire["MsgType"] for wire in written(TextElem("t"), CustomElem("d"))]
+
+
+def test_cards_of_texts_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nearly all cards are is written without another look at each text."""
+    monkeypatch.setattr(_payloads, "dump_payload", _refuse)
+    assert {"src": "22", "customerServicePlugin": 0} == {
+        name: value for name, value in json.loads(data_text(p.Card("h"))).items() if name != "content"
+    }
+
+
+def test_other_elements_take_the_quick_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra `fast` writes them, unless they hold what the two encoders write differently."""
+    quick: list[object] = []
+    monkeypatch.setattr(_json, "_fast_dumps", lambda value: quick.append(value) or _json._stdlib_dumps(value))
+    encode_body((LocationElem("here", 1.5, 2), LocationElem("there", 1e-7, 2)))
+    dumps_plain("text")
+    assert [1.5, "text"] == [each["MsgContent"]["Latitude"] if isinstance(each, dict) else each for each in quick]
 
 
 def test_a_body_of_nothing_is_nothing() -> None:
