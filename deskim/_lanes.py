@@ -186,14 +186,31 @@ class BorrowedLane:
             raise _NotBuiltError from exc
 
     def _build(self, attempt: Attempt, url: str, extensions: dict[str, Any]) -> Any:
-        timeout = min(attempt.timeout, attempt.left)
-        waits = {"connect": timeout, "read": timeout, "write": timeout, "pool": attempt.left}
+        waits = _Waits(attempt)
         return self._client.build_request(
             "POST", url, content=attempt.body, headers=_HEADERS, extensions={"timeout": waits, **extensions}
         )
 
     async def aclose(self) -> None:
         """Leave the client open: it is the caller's."""
+
+
+class _Waits(dict[str, float]):
+    """Hold what each wait may take; whoever begins one later is given what is left then.
+
+    Else the waits in a row outlast the call, and cancelling httpx from outside harms its pool.
+    """
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__(dict.fromkeys(("connect", "read", "write"), min(attempt.timeout, attempt.left)))
+        self["pool"] = attempt.left
+        self._clock = asyncio.get_running_loop().time
+        self._ends = self._clock() + attempt.left
+
+    def get(self, wait: str, default: Any = None) -> Any:
+        """Return the seconds that a wait may take that begins now."""
+        limit = super().get(wait)
+        return default if limit is None else max(0.0, min(limit, self._ends - self._clock()))
 
 
 class _NotBuiltError(Exception):

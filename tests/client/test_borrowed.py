@@ -13,9 +13,11 @@ import pytest
 from attrs import define, field
 
 from deskim import Delivery, SendResult
+from deskim._lanes import Attempt, _Waits
 from tests.client.stage import Notes
 from tests.client.test_lanes import LIBRARIES, client_of
 from tests.client.test_retries import send
+from tests.support import simulated
 from tests.transport.raw_server import Peer, serve, settle
 
 pytestmark = pytest.mark.anyio
@@ -106,3 +108,17 @@ async def test_a_call_that_waits_for_a_connection_may_be_cancelled(library: Any)
         assert 0 == client._life._calls
         assert 1 == (await send(client)).attempts
     assert 2 == desk.requests
+
+
+def test_a_wait_that_begins_late_gets_what_is_left() -> None:
+    """Else waits that follow each other outlast the call, which then cancels the client from outside."""
+
+    async def get() -> list[tuple[float | None, ...]]:
+        waits = _Waits(Attempt("https://desk.test", "/", 1, b"", 5.0, 8.0))
+        got = []
+        for _ in range(3):
+            got.append(tuple(waits.get(name) for name in ("pool", "connect", "write", "read", "else")))
+            await asyncio.sleep(6.0)
+        return got
+
+    assert [(8.0, 5.0, 5.0, 5.0, None), (2.0,) * 4 + (None,), (0.0,) * 4 + (None,)] == simulated.run(get())
