@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Final
 
 from attrs import frozen
+from mutmut.configuration import config
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 
 _MUTANTS: Final = Path("mutants")
 _REASONS: Final = Path(__file__).with_name("survivors.toml")
 _KILLED: Final = {1: "by a test", 3: "by a test", -24: "by a time limit", 24: "by a time limit", 152: "by a time limit"}
-_NOT_RUN: Final = 255  # pytest found no test to run, as when the package cannot be imported
+_NOT_RUN: Final = 255  # pytest found no test to run, as when deskim or the tests cannot be imported
 _WANTED: Final = 0.9
 _CAST: Final = re.compile(r'cast\((?:None|"[^"]*"), ')
 
@@ -81,19 +82,20 @@ def _changed(name: str, path: Path) -> tuple[str, str]:
 
 
 def _end(name: str, code: int | None) -> str | None:
-    if code == _NOT_RUN and not _imports(name):
+    if code == _NOT_RUN and not _collected(name):
         return "at import"
     if code is None or code in {5, 33, _NOT_RUN}:
         sys.exit(f"{name} was not tested: run mutmut again")
     return _KILLED.get(code)
 
 
-def _imports(name: str) -> bool:
-    command = [sys.executable, "-c", "import deskim"]
-    run = subprocess.run(
-        command, cwd=_MUTANTS, env=os.environ | {"MUTANT_UNDER_TEST": name}, check=False, stderr=subprocess.DEVNULL
-    )
-    return run.returncode == 0
+def _collected(name: str) -> bool:
+    tests = config().pytest_add_cli_args_test_selection
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", *tests]
+    env = os.environ | {"MUTANT_UNDER_TEST": name}
+    return not subprocess.run(
+        command, cwd=_MUTANTS, env=env, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ).returncode
 
 
 def _reasons() -> list[Reason]:
