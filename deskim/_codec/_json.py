@@ -97,9 +97,9 @@ def surrogate_path(value: object, path: str = "") -> str | None:
 
 def loads(data: bytes | str) -> Any:
     """Return the value of a JSON text in UTF-8; raises ``ValueError`` for anything else, NaN among it."""
-    text = data if isinstance(data, str) else data.decode("utf-8-sig")
+    text = data if isinstance(data, str) else data.decode().removeprefix("\ufeff")
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        return _stdlib_decode(text)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
 
@@ -111,6 +111,9 @@ def _no_constant(name: str) -> NoReturn:
 
 def _finite(digits: str) -> float:
     return number if math.isfinite(number := float(digits)) else _no_constant(digits)
+
+
+_stdlib_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
 
 
 def loads_reply(data: bytes) -> Any:
