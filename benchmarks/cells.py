@@ -99,9 +99,19 @@ def measure(plan: Plan, tell: Callable[[str], None]) -> Measured:
         measured = Measured(servers[0.0].name)
         for number in range(plan.rounds):
             tell(f"round {number + 1} of {plan.rounds}: {len(plan.cells)} cells")
-            for cell in random.sample(plan.cells, len(plan.cells)):
+            for cell in _shuffled(plan.cells):
                 _measure_one(cell, number, servers[cell.latency], plan, measured)
     return measured
+
+
+def _shuffled(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells in random order, those that are compared one after the other: machines change their pace."""
+    circumstances = list({(cell.concurrency, cell.latency) for cell in cells})
+    together = [
+        [cell for cell in cells if (cell.concurrency, cell.latency) == each]
+        for each in random.sample(circumstances, len(circumstances))
+    ]
+    return [cell for group in together for cell in random.sample(group, len(group))]
 
 
 @contextmanager

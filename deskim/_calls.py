@@ -110,8 +110,8 @@ class Caller:
         try:
             if self._closed or self._locked_until is not None:
                 self._check_open()
-            pacer = self._to_wait_for(request)
-            if pacer is not None:
+            pacer = self.pacer
+            if pacer is not None and not (isinstance(pacer, LocalPacer) and pacer.try_acquire(request.queue)):
                 await self._asked("pacer", partial(pacer.acquire, request.queue), progress.ends, no_slot)
             now = self.world.clock()
             if progress.ends == math.inf:  # an item of a batch: its time begins with its first slot
@@ -142,11 +142,6 @@ class Caller:
             error = errors.from_code(_LOCKED_CODE, retry_codes={_LOCKED_CODE: RetryKind.LOCKED})
             error.delivery, error.retry_after = Delivery.NOT_SENT, left
             raise error
-
-    def _to_wait_for(self, request: Request) -> Pacer | None:
-        """Return the pacer, unless there is none or a slot could be taken at once."""
-        at_once = isinstance(self.pacer, LocalPacer) and self.pacer.try_acquire(request.queue)
-        return None if at_once else self.pacer
 
     async def _fetch(self, progress: Progress, stale: Secret | None) -> Secret:
         get = partial(self.signatures.get, instead_of=stale)

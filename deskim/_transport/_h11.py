@@ -53,7 +53,8 @@ class H11Parser(ReplyParser):
             if isinstance(event, h11.Data):
                 self.take(bytes(event.data))
             elif isinstance(event, h11.Response):
-                self.status, self.headers = event.status_code, list(event.headers)
+                self.status = event.status_code
+                self.headers = [(name.lower(), value) for name, value in event.headers.raw_items()]
             elif isinstance(event, h11.EndOfMessage):
                 self.complete, self.reusable = True, self._reusable()
             elif event is h11.NEED_DATA or event is h11.PAUSED:
