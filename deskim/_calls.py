@@ -84,6 +84,7 @@ class Caller:
         """Make a call and return Desk's answer; raises ``DeskError`` with what is known of the message."""
         self.life.begin()
         progress = self._begin(request, deadline)
+        outcome: dict[str, Any] | DeskError | None = None
         try:
             while True:
                 outcome = await self._try(request, progress, deadline)
@@ -96,6 +97,7 @@ class Caller:
             raise
         finally:
             self.life.end()
+            progress.failure = outcome = None  # else an error and its frames hold each other
 
     def _begin(self, request: Request, deadline: float) -> Progress:
         now = self.world.clock()
@@ -221,7 +223,10 @@ class Caller:
         if progress.tainted:  # a refusal of the last attempt proves nothing about an earlier one
             error.delivery = Delivery.UNKNOWN
         self._tell_result(request, progress, error.delivery, error)
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # the same
 
     def _take_note(self, error: DeskError) -> None:
         if error.delivery is not Delivery.REJECTED:

@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
             raise
         finally:
             self._reply = None
+            del reply  # else a failed one, its error and this frame hold each other
             if self._paused or not self._handed or not self._parser.reusable:
                 self.drop()
 
