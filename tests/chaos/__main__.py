@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+from tests.chaos.lag import watched
 from tests.chaos.ledger import Ledger
 from tests.chaos.schedule import Schedule
 from tests.chaos.server import ChaosServer, checked
@@ -31,11 +32,12 @@ def _say(value: object) -> None:
 async def _run(server: ChaosServer) -> None:
     await server.listen()
     _say({"port": server.port, "seed": server.schedule.seed, "shares": server.schedule.shares})
-    async for line in await _orders():
-        order = json.loads(line)
-        if "set" in order:
-            await server.change(**order["set"])
-        _say(server.report() if "report" in order else {})
+    async with watched() as lag:
+        async for line in await _orders():
+            order = json.loads(line)
+            if "set" in order:
+                await server.change(**order["set"])
+            _say({**server.report(), "lag": lag.worst} if "report" in order else {})
 
 
 asyncio.run(_run(_made(json.loads(sys.argv[1]))))

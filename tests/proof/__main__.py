@@ -14,8 +14,8 @@ from tests.proof import records
 from tests.proof.rows import Row, Scale
 from tests.proof.table import table, told
 
-PROOFS: Final = "lost honest outage held deadlines pacing garbage secrets kept cli suite".split()
-_WAITING: Final = "lost honest outage held pacing".split()
+PROOFS: Final = "lost honest outage held deadlines pacing yielding garbage secrets kept cli suite".split()
+_WAITING: Final = "lost honest outage held yielding".split()
 """Proofs that mostly wait: small ones can run at the same time."""
 _ROOMS: Final = {"cli": "long_cli"}
 _SEED: Final = 7

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 from deskim import AsyncDeskClient, DeskError
+from tests.chaos.lag import watched
+from tests.proof.again import measured
 from tests.proof.rows import Row, Scale
 from tests.proof.server import chaos, client
 
@@ -20,22 +22,24 @@ _SCHEDULING: Final = 0.050
 
 
 async def prove(scale: Scale) -> AsyncIterator[Row]:
-    """Send with deadlines of many lengths, and keep by how much the worst call was late."""
+    """Send with deadlines of many lengths."""
+    yield await measured(_lateness, scale)
+
+
+async def _lateness(scale: Scale) -> Row:
+    """Keep by how much the worst call was late."""
     began, count = time.monotonic(), scale.of(10_000, 500)
     dice = random.Random(scale.seed)
     deadlines = (dice.uniform(_SHORTEST, _LONGEST) for _ in range(count))
     late: list[float] = []
-    async with chaos(scale.seed, shares=_FAULTS) as server, client(server) as desk:
-        lags = asyncio.create_task(_worst_lag())
+    async with chaos(scale.seed, shares=_FAULTS) as server, client(server) as desk, watched() as lag:
         await asyncio.gather(*[_work(desk, deadlines, late) for _ in range(_CALLERS)])
-        lags.cancel()
-        lag = await lags
     worst = max(late)
-    yield Row(
+    return Row(
         promise="No call outlasts its deadline",
         size=f"{len(late):,} calls, half stalls, half dribbled bytes",
         wanted="at most 50 ms late",
-        measured=f"worst {worst * 1e3:.1f} ms late; a bare sleep beside it {lag * 1e3:.1f} ms",
+        measured=f"worst {worst * 1e3:.1f} ms late; a bare sleep beside it {lag.worst * 1e3:.1f} ms",
         holds=worst <= _SCHEDULING and len(late) == count,
         seed=scale.seed,
         seconds=time.monotonic() - began,
@@ -48,15 +52,3 @@ async def _work(desk: AsyncDeskClient, deadlines: Iterator[float], late: list[fl
         with contextlib.suppress(DeskError):
             await desk.send_to_session("session", f"message {began}", deadline=deadline)
         late.append(time.perf_counter() - began - deadline)
-
-
-async def _worst_lag() -> float:
-    """Return by how much a bare sleep was late at worst; ends when cancelled."""
-    worst = 0.0
-    try:
-        while True:
-            began = time.perf_counter()
-            await asyncio.sleep(0.01)
-            worst = max(worst, time.perf_counter() - began - 0.01)
-    except asyncio.CancelledError:
-        return worst

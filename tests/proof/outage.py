@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
 from attrs import define, field
 
 from deskim import AsyncDeskClient, DeskError
 from deskim.hooks import Hooks, RequestEvent
+from tests.proof.again import measured
 from tests.proof.rows import Row, Scale
 from tests.proof.server import chaos, client
 
@@ -70,7 +72,8 @@ class Load:
 async def prove(scale: Scale) -> AsyncIterator[Row]:
     """Take the server away in three ways, under a load of single sends."""
     seconds = float(scale.of(60, 6))
-    for row in await asyncio.gather(*[_one(scale, way, name, seconds) for way, name in _WAYS.items()]):
+    ways = [partial(_one, way=way, name=name, seconds=seconds) for way, name in _WAYS.items()]
+    for row in await asyncio.gather(*[measured(one, scale) for one in ways]):
         yield row
 
 

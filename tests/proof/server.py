@@ -54,6 +54,8 @@ class Books:
     malformed: int
     connections: int
     most_at_once: int
+    lag: float
+    """By how many seconds the server's process was kept from running at worst."""
 
     def copies(self, key: str) -> int:
         """Return how often users saw a message."""
