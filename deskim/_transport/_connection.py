@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import ssl
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import cast
@@ -163,19 +162,11 @@ class Connection(asyncio.Protocol):
             self._wake_writer()
 
     def eof_received(self) -> None:
-        """Learn of an orderly end, the only one that completes a reply without a length (over TLS: close_notify)."""
-        if self._reply is not None and not self._reply.done() and not self._cut_off():
+        """Learn of an orderly end, the only one that completes a reply without a length."""
+        if self._reply is not None and not self._reply.done():
             self._parser.eof()
             self._hand_over(self._reply)
         self.abandon(self._why_lost(None))
-
-    def _cut_off(self) -> bool:
-        """Whether TLS ended without its close_notify: then OpenSSL still wants to read, which asyncio does not tell."""
-        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
-        try:
-            return tls is not None and tls.read(1) != b""
-        except ssl.SSLError:
-            return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True

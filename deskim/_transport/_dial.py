@@ -8,13 +8,14 @@ import ipaddress
 import os
 import re
 import ssl
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 import httpx
 
 from deskim._transport._connection import Connection
 from deskim._transport._proxy import Proxy, Tunnel
+from deskim._transport._tls import TlsStream
 from deskim._transport._wire import Origin
 
 _HAPPY_EYEBALLS_DELAY: Final = 0.25  # RFC 8305, section 5
@@ -24,7 +25,7 @@ _SPOKEN: Final = (None, "http/1.1", "http/1.0")
 
 @functools.cache
 def shared_context(*, verify: bool, trust_env: bool) -> ssl.SSLContext:
-    """Return the process's one SSLContext of this kind: making one costs 20 ms, sharing it resumes sessions."""
+    """Return the process's one SSLContext of this kind: making one costs 20 ms."""
     return httpx.create_ssl_context(verify=verify, trust_env=trust_env)
 
 
@@ -65,25 +66,26 @@ class Route:
 
     async def _enter(self, transport: asyncio.Transport, connection: Connection) -> None:
         """Hand the tunnel over to `connection`, with the origin's own TLS inside where it has one."""
-        inner: asyncio.Transport | None = transport
-        if self.origin.scheme == "https":
-            loop = asyncio.get_running_loop()
-            context = cast("ssl.SSLContext", self.context)
-            inner = await loop.start_tls(transport, connection, context, server_hostname=self.origin.host)
-        else:
-            transport.set_protocol(connection)
-        if inner is None:
-            raise OSError("the connection was closed during the TLS handshake")
-        connection.connection_made(inner)
+        inner = self._encrypted(connection)
+        transport.set_protocol(inner)
+        inner.connection_made(transport)
+        if isinstance(inner, TlsStream):
+            await inner.opened()
+
+    def _encrypted(self, connection: Connection) -> asyncio.Protocol:
+        if self.origin.scheme != "https" or self.context is None:
+            return connection
+        return TlsStream(connection, self.context, self.origin.host)
 
 
 async def _connect(protocol: asyncio.Protocol, origin: Origin, context: ssl.SSLContext | None) -> asyncio.Transport:
     loop = asyncio.get_running_loop()
-    options: dict[str, Any] = {"ssl": context}
+    options: dict[str, Any] = {}
     if isinstance(loop, asyncio.BaseEventLoop) and not _is_address(origin.host):  # uvloop tries them one by one
         options["happy_eyeballs_delay"] = _HAPPY_EYEBALLS_DELAY
-    transport, _ = await loop.create_connection(lambda: protocol, origin.host, origin.port, **options)
-    return transport
+    stream = None if context is None else TlsStream(protocol, context, origin.host)
+    transport, _ = await loop.create_connection(lambda: stream or protocol, origin.host, origin.port, **options)
+    return transport if stream is None else await stream.opened()
 
 
 def reason(error: Exception) -> str:

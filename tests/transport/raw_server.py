@@ -11,8 +11,9 @@ from typing import Any
 
 import attrs
 
-from deskim._transport import HeaderBlock, Origin, WireRequest
+from deskim._transport import HeaderBlock, Origin, Timeouts, WireRequest
 
+NONE = Timeouts()
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 

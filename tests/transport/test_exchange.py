@@ -12,11 +12,9 @@ import pytest
 
 from deskim._transport import HeaderBlock, Origin, Timeouts, WireRequest
 from tests.transport.conftest import MakeTransport
-from tests.transport.raw_server import OK, Peer, a_request, answer, once, serve, settle
+from tests.transport.raw_server import NONE, OK, Peer, a_request, answer, once, serve, settle
 
 pytestmark = pytest.mark.anyio
-
-NONE = Timeouts()
 
 
 async def test_roundtrip(make_transport: MakeTransport) -> None:

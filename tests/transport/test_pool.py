@@ -19,11 +19,9 @@ from deskim._transport._dial import reason
 from deskim._transport._parsers import Reply
 from deskim._transport._pool import Pool
 from tests.transport.conftest import MakeTransport
-from tests.transport.raw_server import OK, Peer, Server, a_request, answer, serve, settle, until
+from tests.transport.raw_server import NONE, OK, Peer, Server, a_request, answer, serve, settle, until
 
 pytestmark = pytest.mark.anyio
-
-NONE = Timeouts()
 
 
 class Gate:

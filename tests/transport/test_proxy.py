@@ -12,11 +12,10 @@ from deskim._transport import DeskTransport, Origin, PoolStats, Timeouts
 from deskim._transport._proxy import Proxy, UnusableProxyError, environment_proxy
 from tests.support.proxy import forward_proxy
 from tests.transport.conftest import MakeTransport
-from tests.transport.raw_server import a_request, answer, serve
+from tests.transport.raw_server import NONE, a_request, answer, serve
 
 pytestmark = pytest.mark.anyio
 
-NONE = Timeouts()
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
