@@ -125,7 +125,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure speed beside other clients: four rounds of a second took 25 minutes, `-- --quick` under two."""
+    """Measure speed beside other clients: in full, or `-- --quick` in under two minutes."""
     _install(session, "bench", extras=["fast"])
     session.run("python", "-m", "benchmarks", *session.posargs)
     if "--quick" not in session.posargs:

@@ -61,12 +61,12 @@ def _missed(run: report.Run, slack: float) -> set[str]:
 
 
 def main() -> int:
-    """Run once; in full, twice where the machine was noisy or a target was missed: a miss in both is a miss."""
+    """Run once; in full, twice where a target was missed: a miss in both is a miss."""
     given = _arguments()
     slack = QUICK_SLACK if given.quick else 1.0
     run = _run(_plan(given))
     missed = _missed(run, slack)
-    if (missed or run.doubts) and not (given.only or given.quick):
+    if missed and not (given.only or given.quick):
         _tell(f"once more, because of {'; '.join([*run.doubts, *sorted(missed)])}")
         again = _run(_plan(given))
         missed &= _missed(again, slack)

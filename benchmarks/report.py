@@ -85,8 +85,8 @@ def _circumstances(run: Run) -> str:
     text = (
         f"Measured on {machine['date']}: {machine['cpu']}, {machine['cores']} cores, {machine['system']}; "
         f"{machine['python']}, {machine['openssl']}; server {machine['server']}; {versions}. "
-        f"{run.plan.rounds} rounds of {run.plan.seconds} s for each cell, over TLS on the loopback; the client has one "
-        "core, the server another.\n"
+        f"{run.plan.rounds} rounds of {run.plan.seconds} s, every third with all clients, the others with those that "
+        "targets compare; over TLS on the loopback; the client has one core, the server another.\n"
     )
     return text + "".join(f"\n:::{{warning}}\n{doubt}\n:::\n" for doubt in run.doubts)
 
