@@ -98,6 +98,8 @@ class Connection(asyncio.Protocol):
             async with scope, aclosing(request.pieces()) as pieces:
                 transport.write(request.encode())
                 async for piece in pieces:
+                    if reply.done():  # it came, or the connection went, while the piece was made
+                        break
                     transport.write(piece)
                     await self._drain()
                     if reply.done():
@@ -172,6 +174,7 @@ class Connection(asyncio.Protocol):
         self.closed = True
         self._disarm()
         self._fail(self._why_lost(exc))
+        self._transport = None  # a TlsStream holds this connection, and what OpenSSL keeps is large
         if self.on_lost is not None:
             self.on_lost(self)
 

@@ -1,12 +1,14 @@
-"""TLS between a socket's transport and a protocol: bytes are copied once each way, and no connection keeps a buffer."""
+"""TLS between a socket's transport and a protocol: OpenSSL's own, with little around it and no large buffers."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 _LONGEST_RECORD: Final = 16384  # bytes of content, RFC 8446, section 5.1
+_SLICE: Final = 65536  # bytes at a time: a MemoryBIO keeps the room for the most that it ever held
 
 
 class TlsStream(asyncio.Protocol, asyncio.Transport):
@@ -25,7 +27,7 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._open = False
-        self._why: ssl.SSLError | None = None
+        self._why: Exception | None = None
 
     async def opened(self) -> TlsStream:
         """Wait for the handshake; raise OSError (ssl.SSLError is one) if it fails. Whoever stops waiting closes it."""
@@ -34,14 +36,24 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
         except BaseException:
             self.abort()
             raise
-        return self
+        error, self._why = self._why, None
+        if error is None:
+            return self
+        try:
+            raise error
+        finally:
+            del error  # else it, this frame and the stream hold each other
 
     # The transport of the protocol above
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        if len(data) > _SLICE:
+            for piece in _slices(data):
+                self.write(piece)
+            return
         try:
             self._tls.write(data)
-        except ssl.SSLError as error:
+        except ssl.SSLError as error:  # TLS 1.2: the server began to renegotiate at this very moment
             self._fail(error)
         else:
             self._lower.write(self._outgoing.read())
@@ -65,6 +77,12 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
         self.data_received(b"")
 
     def data_received(self, data: bytes) -> None:
+        if len(data) > _SLICE:
+            for piece in _slices(data):
+                self.data_received(piece)
+            return
+        if self._why is not None:
+            return
         self._incoming.write(data)
         try:
             if self._open or self._shake():
@@ -81,8 +99,8 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
             self._upper.connection_lost(self._why or exc)
         elif not self._opened.done():
             lost = ConnectionResetError("the connection was closed during the TLS handshake")
-            self._opened.set_exception(self._why or exc or lost)
-            self._opened.exception()  # retrieved: whoever waited for it may have gone
+            self._why = self._why or exc or lost
+            self._opened.set_result(None)
 
     def pause_writing(self) -> None:
         self._upper.pause_writing()
@@ -111,6 +129,12 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
 
     def _fail(self, error: ssl.SSLError) -> None:
         """End the connection; OpenSSL has left the alert that tells the other side why in `_outgoing`."""
-        self._why = error.with_traceback(None)  # its frames hold what was to be sent
+        self._why = self._why or error.with_traceback(None)  # its frames hold what was to be sent
         self._lower.write(self._outgoing.read())
         self.abort()
+
+
+def _slices(data: bytes | bytearray | memoryview) -> Iterator[bytes]:
+    view = memoryview(data)
+    for start in range(0, len(view), _SLICE):
+        yield bytes(view[start : start + _SLICE])

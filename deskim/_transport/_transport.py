@@ -114,6 +114,8 @@ class DeskTransport(httpx.AsyncBaseTransport):
         return self._pools.get(origin) or self._new_pool(origin)
 
     def _new_pool(self, origin: Origin) -> Pool:
+        if origin.scheme not in {"http", "https"}:  # HTTPS in capitals must not pass for plain http
+            raise httpx.UnsupportedProtocol(f"the scheme of an origin is http or https, not {origin.scheme!r}")
         proxy = self._proxy or (environment_proxy(origin) if self._trust_env else None)
         encrypted = "https" in {origin.scheme, proxy and proxy.origin.scheme}
         route = Route(origin, proxy, self._context() if encrypted else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
@@ -14,9 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
-from deskim._transport import Origin, Timeouts
+from deskim._transport import DeskTransport, Origin, Timeouts
+from deskim._transport._tls import TlsStream
 from tests.transport.conftest import MakeTransport
-from tests.transport.raw_server import NONE, OK, Handler, Peer, a_request, answer, serve, until
+from tests.transport.raw_server import NONE, OK, Handler, Peer, a_request, answer, serve, settle, until
 
 pytestmark = pytest.mark.anyio
 
@@ -235,3 +237,61 @@ async def test_write_timeout(
     async with serve(deaf, server_context) as server:
         with pytest.raises(httpx.WriteTimeout):
             await transport.roundtrip(server.origin, request, timeouts)
+
+
+async def test_closed_connections_are_gone(
+    make_transport: MakeTransport, server_context: ssl.SSLContext, client_context: ssl.SSLContext
+) -> None:
+    """A connection that is closed, and a handshake that fails, leave nothing to the collector."""
+
+    async def closes(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+
+    async def send(transport: DeskTransport) -> None:
+        with contextlib.suppress(httpx.ConnectError):
+            await transport.roundtrip(server.origin, a_request(), NONE)
+        await until(lambda: not transport.stats().open)
+        await settle()
+
+    trusting, wary = make_transport(verify=client_context), make_transport()
+    async with serve(closes, server_context) as server:
+        gc.collect()
+        gc.disable()
+        try:
+            for transport in (trusting, wary) * 3:
+                await send(transport)
+            left = [each for each in gc.get_objects() if isinstance(each, TlsStream)]
+        finally:
+            gc.enable()
+        assert [] == left
+
+
+class Lower(asyncio.Transport):
+    """Count how often it is ended."""
+
+    aborted = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send nothing anywhere."""
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+
+async def test_what_comes_after_a_failure_is_not_read(client_context: ssl.SSLContext) -> None:
+    """The first failure is the one that is told, whatever still comes in."""
+    stream, lower = TlsStream(asyncio.Protocol(), client_context, "localhost"), Lower()
+    stream.connection_made(lower)
+    stream.data_received(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    stream.data_received(b"\x16\x03\x03\x00\x05hello")
+    stream.connection_lost(None)
+    with pytest.raises(ssl.SSLError, match="WRONG_VERSION_NUMBER"):
+        await stream.opened()
+    assert 1 == lower.aborted
+
+
+async def test_no_other_scheme(make_transport: MakeTransport) -> None:
+    """A scheme that is not spelled as URLs have it is refused, and does not pass for one without TLS."""
+    with pytest.raises(httpx.UnsupportedProtocol, match="HTTPS"):
+        await make_transport().roundtrip(Origin("HTTPS", "localhost", 443), a_request(), NONE)
