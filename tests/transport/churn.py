@@ -1,8 +1,9 @@
 """Cancel many requests at random points and see whether the pool still serves every one afterwards.
 
-    python tests/transport/churn.py --cancels 100000 --seed 1 [--stock]
+    python tests/transport/churn.py --cancels 100000 --seed 1 [--tls] [--stock]
 
-`--stock` does the same to httpx's own transport, for comparison. The server runs in a process of its own.
+`--stock` does the same to httpx's own transport, for comparison; `--tls` encrypts. The server runs in a process of its
+own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import multiprocessing
 import random
+import ssl
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -20,6 +22,7 @@ from typing import Any, cast
 import anyio
 import attrs
 import httpx
+import trustme
 
 from deskim._transport import DeskTransport
 
@@ -76,16 +79,21 @@ class Server(asyncio.Protocol):
             self.transport.write(REPLY[cut:])
 
 
-async def listen(report: Callable[[int], object]) -> None:
+async def listen(report: Callable[[int], object], context: ssl.SSLContext | None = None) -> None:
     """Serve until cancelled; report the port."""
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=1024, ssl=context)
     report(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
-def server_process(pipe: Any) -> None:
-    """Serve in a process of its own."""
-    asyncio.run(listen(pipe.send))
+def server_process(pipe: Any, certificate: bytes | None) -> None:
+    """Serve in a process of its own, with TLS where there is a certificate."""
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with trustme.Blob(certificate).tempfile() as path:
+            context.load_cert_chain(path)
+    asyncio.run(listen(pipe.send, context))
 
 
 # Four ways to cancel; each returns whether the cancellation came in time.
@@ -220,22 +228,32 @@ def _descriptors() -> int:
     return sum(path.is_socket() for path in Path("/dev/fd").iterdir())
 
 
+def _certificate() -> tuple[bytes, ssl.SSLContext]:
+    """Return a server's key and certificate, and the context of a client that trusts them."""
+    authority, context = trustme.CA(), ssl.create_default_context()
+    authority.configure_trust(context)
+    return authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes(), context
+
+
 def main() -> int:
     """Run the churn that the command line asks for."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--cancels", type=int, default=100_000)
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     options.add_argument("--stock", action="store_true", help="churn httpx's own transport instead")
+    options.add_argument("--tls", action="store_true", help="encrypt")
     chosen = options.parse_args()
+    certificate, verify = _certificate() if chosen.tls else (None, ssl.create_default_context())
     ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=server_process, args=(theirs,), daemon=True)
+    server = multiprocessing.get_context("spawn").Process(
+        target=server_process, args=(theirs, certificate), daemon=True
+    )
     server.start()
-    url = f"http://127.0.0.1:{ours.recv()}/"
-    limits = httpx.Limits(max_connections=CONNECTIONS)
+    url = f"{'https' if chosen.tls else 'http'}://127.0.0.1:{ours.recv()}/"
     transport: httpx.AsyncBaseTransport = (
-        httpx.AsyncHTTPTransport(limits=limits)
+        httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=CONNECTIONS), verify=verify)
         if chosen.stock
-        else DeskTransport(max_connections=CONNECTIONS, trust_env=False)
+        else DeskTransport(max_connections=CONNECTIONS, trust_env=False, verify=verify)
     )
     sys.stdout.write(f"seed {chosen.seed}, {'httpx' if chosen.stock else 'DeskTransport'}\n")
     sys.stdout.flush()
