@@ -46,7 +46,7 @@ class Route:
     async def dial(self, connection: Connection) -> None:
         """Open `connection`; raise OSError, ValueError or httpx.ProxyError when that does not succeed."""
         if self.proxy is None:
-            await _connect(connection, self.origin, self.context if self.origin.scheme == "https" else None)
+            await _connect(connection, self.origin, self.context)
         else:
             await self._through(self.proxy, connection)
         if connection.application_protocol not in _SPOKEN:
@@ -56,7 +56,7 @@ class Route:
 
     async def _through(self, proxy: Proxy, connection: Connection) -> None:
         tunnel = Tunnel(asyncio.get_running_loop())
-        transport = await _connect(tunnel, proxy.origin, self.context if proxy.origin.scheme == "https" else None)
+        transport = await _connect(tunnel, proxy.origin, self.context)
         try:
             await tunnel.open(transport, proxy, self.origin)
             await self._enter(transport, connection)
@@ -66,16 +66,11 @@ class Route:
 
     async def _enter(self, transport: asyncio.Transport, connection: Connection) -> None:
         """Hand the tunnel over to `connection`, with the origin's own TLS inside where it has one."""
-        inner = self._encrypted(connection)
+        inner = _encrypted(connection, self.origin, self.context)
         transport.set_protocol(inner)
         inner.connection_made(transport)
         if isinstance(inner, TlsStream):
             await inner.opened()
-
-    def _encrypted(self, connection: Connection) -> asyncio.Protocol:
-        if self.origin.scheme != "https" or self.context is None:
-            return connection
-        return TlsStream(connection, self.context, self.origin.host)
 
 
 async def _connect(protocol: asyncio.Protocol, origin: Origin, context: ssl.SSLContext | None) -> asyncio.Transport:
@@ -83,9 +78,18 @@ async def _connect(protocol: asyncio.Protocol, origin: Origin, context: ssl.SSLC
     options: dict[str, Any] = {}
     if isinstance(loop, asyncio.BaseEventLoop) and not _is_address(origin.host):  # uvloop tries them one by one
         options["happy_eyeballs_delay"] = _HAPPY_EYEBALLS_DELAY
-    stream = None if context is None else TlsStream(protocol, context, origin.host)
-    transport, _ = await loop.create_connection(lambda: stream or protocol, origin.host, origin.port, **options)
-    return transport if stream is None else await stream.opened()
+    lowest = _encrypted(protocol, origin, context)
+    transport, _ = await loop.create_connection(lambda: lowest, origin.host, origin.port, **options)
+    return await lowest.opened() if isinstance(lowest, TlsStream) else transport
+
+
+def _encrypted(protocol: asyncio.Protocol, origin: Origin, context: ssl.SSLContext | None) -> asyncio.Protocol:
+    """Put TLS below `protocol`, unless the origin is plain http; without a context nothing passes for that."""
+    if origin.scheme == "http":
+        return protocol
+    if context is None:
+        raise ValueError(f"TLS to {origin.netloc} needs an SSLContext")
+    return TlsStream(protocol, context, origin.host)
 
 
 def reason(error: Exception) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 import attrs
@@ -154,6 +154,15 @@ async def until(condition: Callable[[], object]) -> None:
     """Let the loop turn until the condition holds; the test's own timeout bounds it."""
     while not condition():  # noqa: ASYNC110  # what is waited for has no event
         await asyncio.sleep(0)
+
+
+async def cancelled_after(turns: int, call: Coroutine[Any, Any, object]) -> None:
+    """Begin a call, and cancel it after so many turns of the loop."""
+    task = asyncio.create_task(call)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def settle() -> None:

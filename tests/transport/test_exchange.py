@@ -12,7 +12,7 @@ import pytest
 
 from deskim._transport import HeaderBlock, Origin, Timeouts, WireRequest
 from tests.transport.conftest import MakeTransport
-from tests.transport.raw_server import NONE, OK, Peer, a_request, answer, once, serve, settle
+from tests.transport.raw_server import NONE, OK, Peer, a_request, answer, once, serve, settle, until
 
 pytestmark = pytest.mark.anyio
 
@@ -308,6 +308,28 @@ async def test_write_timeout(make_transport: MakeTransport, timeouts: Timeouts, 
     async with deaf() as origin:
         with pytest.raises(httpx.WriteTimeout):
             await transport.roundtrip(origin, request, timeouts)
+
+
+async def test_connection_lost_while_a_piece_is_made(make_transport: MakeTransport) -> None:
+    """A piece that comes when the connection is gone is not written, which uvloop would take for a mistake."""
+    gone = asyncio.Event()
+
+    async def handler(peer: Peer) -> None:
+        await peer.reader.readuntil(b"first")
+        peer.reset()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"first"
+        await until(lambda: not transport.stats().open)
+        gone.set()
+        yield b"second"
+
+    transport, request = make_transport(), a_request()
+    request.body = pieces()
+    async with serve(handler) as server:
+        with pytest.raises((httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)):
+            await transport.roundtrip(server.origin, request, NONE)
+    assert gone.is_set()
 
 
 async def test_total_bounds_the_callers_own_stream(make_transport: MakeTransport) -> None:

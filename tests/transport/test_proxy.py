@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import ssl
@@ -12,7 +11,7 @@ from deskim._transport import DeskTransport, Origin, PoolStats, Timeouts
 from deskim._transport._proxy import Proxy, UnusableProxyError, environment_proxy
 from tests.support.proxy import forward_proxy
 from tests.transport.conftest import MakeTransport
-from tests.transport.raw_server import NONE, a_request, answer, serve
+from tests.transport.raw_server import NONE, a_request, answer, cancelled_after, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -118,11 +117,7 @@ async def test_cancelled_on_the_way(
     """Wherever a tunnel is when its request is cancelled, its slot goes on."""
     async with serve(answer, server_context) as server, forward_proxy() as proxy:
         transport = make_transport(proxy=f"http://127.0.0.1:{proxy.port}", verify=client_context, max_connections=1)
-        task = asyncio.create_task(transport.roundtrip(server.origin, a_request(), NONE))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait([task])
+        await cancelled_after(turns, transport.roundtrip(server.origin, a_request(), NONE))
         assert 200 == (await transport.roundtrip(server.origin, a_request(), NONE))[0]
         await transport.aclose()
         assert 0 == transport.stats().open

@@ -16,9 +16,12 @@ import httpx
 import pytest
 
 from deskim._transport import DeskTransport, Origin, Timeouts
+from deskim._transport._connection import Connection
+from deskim._transport._dial import Route
+from deskim._transport._h11 import H11Parser
 from deskim._transport._tls import TlsStream
 from tests.transport.conftest import MakeTransport
-from tests.transport.raw_server import NONE, OK, Handler, Peer, a_request, answer, serve, settle, until
+from tests.transport.raw_server import NONE, OK, Handler, Peer, a_request, answer, cancelled_after, serve, settle, until
 
 pytestmark = pytest.mark.anyio
 
@@ -129,11 +132,7 @@ async def test_cancelled_in_the_handshake(
     transport = make_transport(verify=client_context, max_connections=1)
     async with serve(answer, server_context) as server:
         loop.set_exception_handler(lambda _, context: complaints.append(context))
-        task = asyncio.create_task(transport.roundtrip(server.origin, a_request(), NONE))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait([task])
+        await cancelled_after(turns, transport.roundtrip(server.origin, a_request(), NONE))
         assert 200 == (await transport.roundtrip(server.origin, a_request(), NONE))[0]
         await transport.aclose()
         gc.collect()
@@ -295,3 +294,17 @@ async def test_no_other_scheme(make_transport: MakeTransport) -> None:
     """A scheme that is not spelled as URLs have it is refused, and does not pass for one without TLS."""
     with pytest.raises(httpx.UnsupportedProtocol, match="HTTPS"):
         await make_transport().roundtrip(Origin("HTTPS", "localhost", 443), a_request(), NONE)
+
+
+async def test_https_without_a_context_is_refused() -> None:
+    """What has to be encrypted does not go out in clear for want of an SSLContext."""
+    reached: list[Peer] = []
+
+    async def handler(peer: Peer) -> None:
+        reached.append(peer)
+
+    async with serve(handler) as server:
+        route = Route(Origin("https", "127.0.0.1", server.port), None, None)
+        with pytest.raises(ValueError, match="needs an SSLContext"):
+            await route.dial(Connection(asyncio.get_running_loop(), H11Parser(1000)))
+    assert [] == reached
